@@ -1,0 +1,64 @@
+"""Where things lie: the root of the checkout and the folders under it.
+
+One environment variable overrides each. `CLUSTER_TUNE_DATA` is different in kind: it names a folder of the user's
+own that already holds data sets, which is only ever read. Nothing here creates a folder.
+"""
+
+import os
+from pathlib import Path
+
+from cluster_tune.errors import InputError
+
+
+def root() -> Path:
+    """The checkout: `CLUSTER_TUNE_ROOT`, else the nearest folder at or above here with a `_toc.yml`, else the
+    checkout this package was installed from in editable mode, else the current folder."""
+    if given := os.environ.get("CLUSTER_TUNE_ROOT"):
+        return Path(given).resolve()
+    here = Path.cwd()
+    for folder in (here, *here.parents, Path(__file__).resolve().parents[2]):
+        if (folder / "_toc.yml").is_file():
+            return folder
+    return here
+
+
+def _folder(variable: str, default: str) -> Path:
+    given = os.environ.get(variable)
+    return Path(given).resolve() if given else root() / default
+
+
+def own_data() -> Path | None:
+    """The user's own folder of data sets, `CLUSTER_TUNE_DATA`; None if unset. Read, never written."""
+    given = os.environ.get("CLUSTER_TUNE_DATA")
+    return Path(given).resolve() if given else None
+
+
+def data() -> Path:
+    """Prepared splits and caches: `CLUSTER_TUNE_CACHE`, else `data/`."""
+    return _folder("CLUSTER_TUNE_CACHE", "data")
+
+
+def models() -> Path:
+    """Inter-trained models: `CLUSTER_TUNE_MODELS`, else `models/`."""
+    return _folder("CLUSTER_TUNE_MODELS", "models")
+
+
+def results() -> Path:
+    """Records and tables: `CLUSTER_TUNE_RESULTS`, else `results/`."""
+    return _folder("CLUSTER_TUNE_RESULTS", "results")
+
+
+def book() -> Path:
+    """Chapters and executed pages: `CLUSTER_TUNE_BOOK`, else `book/`."""
+    return _folder("CLUSTER_TUNE_BOOK", "book")
+
+
+def writable(folder: Path) -> Path:
+    """Make `folder` and return it; InputError if it cannot be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write to '{folder}': {error.strerror}; choose another folder or free it") from None
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"cannot write to '{folder}': permission denied; choose another folder or free it")
+    return folder
