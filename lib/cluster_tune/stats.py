@@ -1,0 +1,282 @@
+"""The statistics of the paper, and the two it leaves out (a bootstrap interval and Wilcoxon's test).
+
+Numbers in, numbers out: accuracies lie in [0, 1], percentages in [0, 100]. The functions that take `runs` read the
+tidy frame of results, one row a run. Nothing here trains, reads files, rounds or draws.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from scipy import stats as distributions
+
+from cluster_tune.errors import InputError
+
+KEYS = ["dataset", "encoder", "setting", "clustering", "recipe", "budget", "repetition"]  # one run of the design
+
+
+# --- One figure out of a few repetitions ---------------------------------------------------------------------------
+
+
+def sem(values: Sequence[float]) -> float:
+    """Standard error of the mean (Figure 2): standard deviation with ddof 1 over sqrt(n); NaN below two values."""
+    values = np.asarray(values, float)
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
+
+
+def gain(before, after):
+    """Relative gain in accuracy, in % of `before` (Table 2); NaN where `before` is 0. Scalars or arrays."""
+    return _percent(np.subtract(after, before), before)
+
+
+def error_reduction(before, after):
+    """Reduction of the error 1 - accuracy, in % of the error before (Table 2); NaN where there was none."""
+    return _percent(np.subtract(after, before), np.subtract(1, before))
+
+
+def _percent(part, whole):
+    whole = np.asarray(whole, float)
+    return 100 * np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole != 0)[()]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with the two ends of its interval; the ends are NaN where there is no ground for one."""
+
+    estimate: float
+    low: float
+    high: float
+
+    @property
+    def includes_zero(self) -> bool:
+        """Whether 0 is inside; an interval without ends includes it, for nothing is excluded."""
+        return not (self.low > 0 or self.high < 0)
+
+
+def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
+    """The mean of a handful of values and its interval by Student's t, which is wide enough at five values where a
+    percentile bootstrap is too narrow."""
+    values = np.asarray(values, float)
+    mean = float(values.mean()) if len(values) else float("nan")
+    half = distributions.t.ppf((1 + level) / 2, len(values) - 1) * sem(values) if len(values) > 1 else float("nan")
+    return Interval(mean, float(mean - half), float(mean + half))
+
+
+def summary(runs: pd.DataFrame, by: Sequence[str], value: str = "accuracy") -> pd.DataFrame:
+    """Mean, SEM and number of `value` over the repetitions, one row a combination of the columns `by`."""
+    grouped = runs.groupby(list(by), sort=False)[value]
+    return grouped.agg(mean="mean", sem="sem", n="size").reset_index()
+
+
+# --- Two settings on the same labelled samples ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Test:
+    """A test on `n` matched pairs: the mean difference (second minus first), the statistic, the two-sided p."""
+
+    __test__ = False  # not a test for pytest to collect
+
+    difference: float
+    statistic: float
+    p: float
+    n: int
+
+
+def paired_t(before: Sequence[float], after: Sequence[float]) -> Test:
+    """Student's paired t-test, two-sided (section 4, Table 3). Without any difference p is 1."""
+    differences = _differences(before, after)
+    mean, error, n = differences.mean(), sem(differences), len(differences)
+    if error == 0:  # all differences alike: no spread to measure the mean against
+        return Test(float(mean), float(np.sign(mean) * np.inf) if mean else 0.0, 0.0 if mean else 1.0, n)
+    t = mean / error
+    return Test(float(mean), float(t), float(2 * distributions.t.sf(abs(t), n - 1)), n)
+
+
+def wilcoxon(before: Sequence[float], after: Sequence[float]) -> Test:
+    """Wilcoxon's signed-rank test, two-sided, ties and zeros as scipy handles them. Without any difference p is 1."""
+    differences = _differences(before, after)
+    if not differences.any():
+        return Test(0.0, 0.0, 1.0, len(differences))
+    result = distributions.wilcoxon(differences)
+    return Test(float(differences.mean()), float(result.statistic), float(result.pvalue), len(differences))
+
+
+def _differences(before: Sequence[float], after: Sequence[float]) -> np.ndarray:
+    before, after = np.asarray(before, float), np.asarray(after, float)
+    if before.shape != after.shape or before.ndim != 1:
+        raise InputError(f"a paired test needs two vectors of one length, not {before.shape} and {after.shape}")
+    if len(before) < 2:
+        raise InputError(f"a paired test needs at least two pairs, not {len(before)}; add repetitions or data sets")
+    return after - before
+
+
+def bonferroni(p: float, tests: int = 8) -> float:
+    """`p` corrected for a family of `tests`; the paper's family is its eight budgets."""
+    return float(min(1.0, p * tests))
+
+
+def bootstrap(groups: Iterable[Sequence[float]], level: float = 0.95, n: int = 10_000, seed: int = 0) -> Interval:
+    """Percentile interval for the mean of the groups' means: groups are drawn anew, then values within each.
+
+    `groups` are the data sets, each with its repetitions' differences; they may differ in length. With one group only
+    its values are drawn. Too narrow for a handful of values in one group: use `t_interval` there.
+    """
+    groups = [np.asarray(group, float) for group in groups]
+    if not groups or not all(map(len, groups)):
+        raise InputError("a bootstrap needs at least one group, and no empty one; leave out data sets without runs")
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(len(groups), size=(n, len(groups)))
+    means = np.empty(drawn.shape)
+    for i, group in enumerate(groups):
+        where = drawn == i
+        means[where] = group[rng.integers(len(group), size=(where.sum(), len(group)))].mean(axis=1)
+    low, high = np.quantile(means.mean(axis=1), [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(np.mean([group.mean() for group in groups])), float(low), float(high))
+
+
+# --- The frame of runs ---------------------------------------------------------------------------------------------
+
+
+def single(runs: pd.DataFrame, *columns: str) -> None:
+    """Refuse a frame that mixes values of a column where one is expected; absent columns do not matter."""
+    for column in columns:
+        values = sorted(map(str, runs[column].unique())) if column in runs else []
+        if len(values) > 1:
+            raise InputError(f"the runs mix {len(values)} values of '{column}' ({', '.join(values[:4])}); keep one")
+
+
+def consistent(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs, fit to be averaged: one encoder, one clustering, one set of texts a data set, no run twice.
+
+    An empty clustering read back from a CSV file is '' again. InputError says what is mixed.
+    """
+    runs = runs.assign(clustering=runs["clustering"].fillna("")) if "clustering" in runs else runs
+    single(runs, "encoder")
+    if "clustering" in runs:
+        single(runs[runs["clustering"] != ""], "clustering")
+    for _, group in runs.groupby("dataset"):
+        single(group, "data_fingerprint")
+    if runs.duplicated([key for key in KEYS if key in runs]).any():
+        raise InputError("the runs hold the same run more than once; keep one record a run")
+    return runs
+
+
+def pairs(runs: pd.DataFrame, before: str = "base", after: str = "clust") -> pd.DataFrame:
+    """Accuracies of two settings side by side, one row a (data set, budget, repetition) that has both.
+
+    Columns `before` and `after`. The two of a pair must have seen the same labelled sample (section 3.2), which is
+    checked where the runs carry its fingerprint.
+    """
+    runs = consistent(runs[runs["setting"].isin([before, after])])
+    single(runs, "recipe")
+    index = ["dataset", "budget", "repetition"]
+    if "sample_fingerprint" in runs and (runs.groupby(index)["sample_fingerprint"].nunique() > 1).any():
+        raise InputError("paired runs were trained on different labelled samples; run both settings again")
+    wide = runs.pivot(index=index, columns="setting", values="accuracy").reindex(columns=[before, after]).dropna()
+    return wide.set_axis(["before", "after"], axis=1)
+
+
+def comparison(runs: pd.DataFrame, before: str = "base", after: str = "clust", tests: int = 8) -> pd.DataFrame:
+    """Table 3 and more: one row a budget, pooling data sets and repetitions.
+
+    Columns: budget, datasets, n (pairs), difference (in accuracy), t, p, p_bonferroni, p_wilcoxon, and low, high: a
+    95 % interval of the difference by `bootstrap` over data sets and repetitions, of `t_interval` if there is one
+    data set. Budgets with fewer than two pairs are left out.
+    """
+    rows = []
+    for budget, group in pairs(runs, before, after).groupby("budget"):
+        if len(group) < 2:
+            continue
+        test, signed = paired_t(group["before"], group["after"]), wilcoxon(group["before"], group["after"])
+        sets = [part.to_numpy() for _, part in (group["after"] - group["before"]).groupby("dataset")]
+        interval = bootstrap(sets) if len(sets) > 1 else t_interval(sets[0])
+        rows.append((budget, len(sets), test.n, test.difference, test.statistic, test.p, bonferroni(test.p, tests),
+                     signed.p, interval.low, interval.high))
+    columns = ["budget", "datasets", "n", "difference", "t", "p", "p_bonferroni", "p_wilcoxon", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+# --- Clusters and classes, embeddings and classes ------------------------------------------------------------------
+
+
+def nmi(classes: Sequence, clusters: Sequence) -> float:
+    """Normalised mutual information (section 5.4), by the arithmetic mean of the two entropies; in [0, 1]."""
+    from sklearn.metrics import normalized_mutual_info_score
+
+    return float(normalized_mutual_info_score(classes, clusters))
+
+
+def ami(classes: Sequence, clusters: Sequence) -> float:
+    """Adjusted mutual information: `nmi` less what chance gives, so that many clusters are no advantage."""
+    from sklearn.metrics import adjusted_mutual_info_score
+
+    return float(adjusted_mutual_info_score(classes, clusters))
+
+
+def ari(classes: Sequence, clusters: Sequence) -> float:
+    """Adjusted Rand index: agreement on pairs of texts, 0 for chance and 1 for the same partition."""
+    from sklearn.metrics import adjusted_rand_score
+
+    return float(adjusted_rand_score(classes, clusters))
+
+
+@dataclass(frozen=True)
+class Dispersion:
+    """How tightly classes sit in an embedding: `ed`, `ned` = ed / `permuted` (the mean over permuted labels), `p`."""
+
+    ed: float
+    ned: float
+    permuted: float
+    p: float
+
+
+def ed(embeddings: np.ndarray, labels: Sequence) -> float:
+    """Mean Euclidean distance of n embeddings, shape (n, d), from the centroid of their own class (section 5.3).
+
+    The micro average. The paper prints c_i for the centroid; the one of the class of i is meant.
+    """
+    points, codes = _coded(embeddings, labels)
+    return _distance(points, codes)
+
+
+def dispersion(embeddings: np.ndarray, labels: Sequence, n: int = 1000, seed: int = 0) -> Dispersion:
+    """ED, NED and the permutation test of section 5.3, with `n` permutations of the labels.
+
+    p is one-sided, (1 + permutations with an ED no larger) / (1 + n): it cannot be below 1 / (1 + n).
+    """
+    points, codes = _coded(embeddings, labels)
+    rng = np.random.default_rng(seed)
+    observed = _distance(points, codes)
+    permuted = np.array([_distance(points, rng.permutation(codes)) for _ in range(n)])
+    mean = float(permuted.mean())
+    p = (1 + int((permuted <= observed).sum())) / (1 + n)
+    return Dispersion(observed, observed / mean if mean else float("nan"), mean, p)
+
+
+def ned(embeddings: np.ndarray, labels: Sequence, n: int = 1000, seed: int = 0) -> float:
+    """Normalised embeddings' distance (section 5.3): ED over its mean for `n` permutations of the labels."""
+    return dispersion(embeddings, labels, n, seed).ned
+
+
+def _coded(embeddings: np.ndarray, labels: Sequence) -> tuple[np.ndarray, np.ndarray]:
+    points = np.asarray(embeddings, float)
+    codes = np.unique(np.asarray(labels), return_inverse=True)[1]
+    if points.ndim != 2 or len(points) != len(codes) or not len(points):
+        raise InputError(f"embeddings of shape {points.shape} do not fit {len(codes)} labels; give one row a label")
+    if not np.isfinite(points).all():
+        raise InputError("the embeddings hold NaN or infinity; compute them again")
+    return points - points.mean(axis=0), codes  # centred, so that the squares below lose no digits
+
+
+def _distance(points: np.ndarray, codes: np.ndarray) -> float:
+    """|e - c|^2 = e.e - 2 e.c + c.c: a product of matrices, without an (n, d) array of centroids."""
+    n = len(points)
+    members = sparse.csr_array((np.ones(n), (codes, np.arange(n))))
+    centroids = (members @ points) / np.bincount(codes)[:, None]
+    nearness = np.take_along_axis(points @ centroids.T, codes[:, None], axis=1)[:, 0]
+    squares = np.einsum("ij,ij->i", points, points) - 2 * nearness
+    squares += np.einsum("ij,ij->i", centroids, centroids)[codes]
+    return float(np.sqrt(squares.clip(0)).mean())
