@@ -1,0 +1,73 @@
+# The verbs of this project. `make` alone lists them.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help book html test bench pages clean lock
+
+BIN := .venv/bin
+READY := .venv/ready
+BUILD := _build
+FIRST_RUN := $(BUILD)/first_run
+PAGES := docstrings isear sms_spam ag_news
+SOURCES := $(wildcard lib/cluster_tune/*.py)
+CHAPTERS := _config.yml _toc.yml $(wildcard book/*.md book/*.ipynb book/datasets/*.ipynb book/*.bib book/_static/*)
+
+# A sum over two threads is not the sum over eight, digit for digit: the same number of threads on every machine.
+export OMP_NUM_THREADS ?= 2
+PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
+NBVAL := TQDM_DISABLE=1 $(PYTEST) --nbval
+
+help: ## list these verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
+
+book: $(FIRST_RUN)/done ## set everything up, run the method on the embedded corpus, build the book
+	@$(MAKE) --no-print-directory html
+
+html: $(BUILD)/html/done ## build the book from the pages as they are
+	@echo "The book is at file://$(CURDIR)/$(BUILD)/html/index.html"
+
+test: $(READY) ## all tests: the library, then every notebook and page against its stored outputs
+	$(PYTEST) tests
+	@echo "Templates and the first run, computed anew:"
+	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
+	CLUSTER_TUNE_RESULTS="$$scratch/results" CLUSTER_TUNE_CACHE="$$scratch/data" CLUSTER_TUNE_MODELS="$$scratch/models" \
+	$(NBVAL) notebooks book/first_run.ipynb
+	@echo "The pages of the book, read from results/:"
+	$(NBVAL) book --ignore=book/first_run.ipynb
+
+bench: $(READY) ## measure against other implementations (minutes)
+	@set -e; for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python "$$file"; done
+
+pages: $(READY) ## execute the book's pages anew from results/
+	@set -e; for name in $(PAGES); do $(BIN)/cluster-tune page $$name; done
+
+clean: ## remove what was built; data/, models/, results/ and .venv stay
+	rm -rf $(BUILD) .pytest_cache lib/cluster_tune/__pycache__ tests/__pycache__
+
+lock: $(READY) # write requirements.lock anew from what .venv holds; see the head of that file
+	@{ sed -n '/^#/p' requirements.lock; { grep ';' requirements.lock | grep -v '^#'; \
+	$(BIN)/python -m pip freeze --all --exclude-editable | grep -v -i '^pip==' | sed 's/+[a-z0-9]*$$//'; } | LC_ALL=C sort -f; } \
+	> $(BUILD).lock && mv $(BUILD).lock requirements.lock
+
+# The virtual environment: made once, and again when the lock or the package's own description changes.
+$(READY): requirements.lock pyproject.toml
+	@for python in "$(PYTHON)" python3 python3.13 python3.12 python3.11; do \
+	    if [ -n "$$python" ] && $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	        found=$$python; break; fi; done; \
+	if [ -z "$$found" ]; then \
+	    echo "Python 3.11 or newer is needed: install it, or name it with 'make PYTHON=/path/to/python3'" >&2; exit 2; fi; \
+	if ! $$found -c 'import ensurepip, venv' 2>/dev/null; then \
+	    echo "$$found has no 'venv': install it (on Debian: apt install python3-venv)" >&2; exit 2; fi; \
+	echo "Setting up .venv with $$($$found --version)"; $$found -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The method on the embedded corpus. Its results stay out of results/, so of the tracked files only the page can change.
+$(FIRST_RUN)/done: notebooks/dataset.ipynb $(SOURCES) requirements.lock | $(READY)
+	CLUSTER_TUNE_RESULTS="$(CURDIR)/$(FIRST_RUN)/results" $(BIN)/cluster-tune page docstrings-small --first-run
+	@mkdir -p $(FIRST_RUN) && touch $@
+
+# Warnings are errors; --keep-going shows them all before it fails.
+$(BUILD)/html/done: $(CHAPTERS) | $(READY)
+	$(BIN)/jupyter-book build . -W -n --keep-going --quiet
+	@touch $@

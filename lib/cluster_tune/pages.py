@@ -1,0 +1,313 @@
+"""A page of the book from a template: papermill executes it, `check` holds it, `clean` makes re-runs byte-identical.
+
+A template is a notebook in `notebooks/` whose cell tagged `parameters` holds independent literals. This module leaves
+out what a page says (the template's business), what it computes (`experiment`) and the build of the book (Jupyter
+Book). papermill and nbformat are imported only where a page is made.
+"""
+
+import ast
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from cluster_tune import paths
+from cluster_tune.errors import InputError, unknown
+
+MAX_LINES = 15  # of code in a cell; what is longer belongs in the library
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+LANGUAGE = {"file_extension": ".py", "mimetype": "text/x-python", "name": "python", "pygments_lexer": "ipython3"}
+KEPT = ("tags", "mystnb")  # of a cell's metadata: what changes how it is shown
+TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}")
+# Inside the kernel: no progress bars in the outputs, no note about the debugger on the terminal.
+QUIET = {"TQDM_DISABLE": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+
+
+def make(
+    name: str,
+    template: str = "dataset",
+    out: str | Path | None = None,
+    title: str | None = None,
+    parameters: Mapping[str, object] | None = None,
+    progress: bool = True,
+) -> Path:
+    """Execute `notebooks/<template>.ipynb` and write the page; returns where it is.
+
+    The page is `book/datasets/<name>.ipynb` for the template `dataset` and `book/<name>.ipynb` for any other, unless
+    `out` says otherwise. A template with a parameter `dataset` receives `name` for it. Values in `parameters` may be
+    text, as typed on a command line: they are read as the type of the template's default. `progress` shows one bar
+    on stderr. An earlier page stays as it was until the new one is complete.
+
+    Raises InputError for an unknown template or parameter, a value of another type, an InputError inside the
+    template, a page that fails `check` and a folder that cannot be written; any other error of a cell keeps its
+    traceback.
+    """
+    source = find(template)
+    values = arguments(source, name, parameters or {})
+    target = Path(out) if out else _target(name, template)
+    folder = paths.writable(target.resolve().parent)
+    heading = title or (_title(name) if template == "dataset" else None)
+    notebook = clean(_execute(source, values, progress))
+    if heading:
+        retitle(notebook, heading)
+    if problems := check(notebook):
+        raise InputError(f"page '{name}' was not written: {problems[0]}; correct '{source.name}' or the library")
+    _replace(folder / target.name, _text(notebook))
+    return target
+
+
+# --- templates and their parameters
+
+def find(template: str) -> Path:
+    """The template's file; InputError naming the nearest one if there is none."""
+    folder = paths.root() / "notebooks"
+    file = folder / f"{template}.ipynb"
+    if not file.is_file():
+        raise unknown("template", template, [f.stem for f in folder.glob("*.ipynb")])
+    return file
+
+
+def defaults(template: Path) -> dict[str, object]:
+    """The parameters of a template and their default values, in the order of its `parameters` cell."""
+    cells = [c for c in _read(template).cells if "parameters" in c.metadata.get("tags", [])]
+    if len(cells) > 1:
+        raise InputError(f"'{template.name}' has {len(cells)} cells tagged 'parameters'; leave one")
+    statements = ast.parse(cells[0].source).body if cells else []
+    try:
+        return {_name(s): ast.literal_eval(s.value) for s in statements}
+    except (AttributeError, ValueError):
+        raise InputError(f"'{template.name}': parameters must be plain literals, one name each") from None
+
+
+def arguments(template: Path, name: str, parameters: Mapping[str, object]) -> dict[str, object]:
+    """What to pass to papermill: `parameters` checked and converted, and `name` as `dataset` where there is one."""
+    known = defaults(template)
+    given = {"dataset": _absolute(name), **parameters} if "dataset" in known else dict(parameters)
+    for key in given:
+        if key not in known:
+            raise unknown("parameter", key, known)
+    return {key: convert(key, value, known[key]) for key, value in given.items()}
+
+
+def convert(key: str, value: object, default: object) -> object:
+    """`value` as the type of `default`: text is parsed ('3e-5', 'false', '64,128'), other values are only checked.
+
+    A default of None takes anything. A sequence becomes a list, the one kind that papermill writes into a page.
+    Raises InputError where the value does not fit.
+    """
+    try:
+        return _parse(value, default) if isinstance(value, str) else _fit(value, default)
+    except (TypeError, ValueError):
+        raise InputError(f"parameter '{key}' takes {_wanted(default)}, not '{value}'; correct the value") from None
+
+
+def _parse(text: str, default: object) -> object:
+    if isinstance(default, str) or default is None:
+        return text
+    if isinstance(default, bool):
+        return _fit(TRUTH.get(text.strip().lower()), default)
+    if isinstance(default, (int, float)):
+        return type(default)(text)
+    if isinstance(default, (list, tuple)):
+        items = [item.strip(" '\"") for item in text.strip(" ()[]").split(",")]
+        return [_parse(item, default[0] if default else None) for item in items if item]
+    return _fit(ast.literal_eval(text), default)
+
+
+def _fit(value: object, default: object) -> object:
+    """`value` if it is of the type of `default`, for a sequence item by item; TypeError if not."""
+    if default is None:
+        return value
+    if isinstance(default, (list, tuple)) and isinstance(value, (list, tuple)):
+        return [_fit(item, default[0] if default else None) for item in value]
+    wider = type(default) is float and type(value) is int
+    if type(value) is not type(default) and not wider:
+        raise TypeError
+    return type(default)(value)
+
+
+def _wanted(default: object) -> str:
+    if isinstance(default, (list, tuple)):
+        return f"values like {default!r}"
+    return {bool: "true or false", int: "a whole number", float: "a number", str: "text"}.get(
+        type(default), f"a value like {default!r}")
+
+
+def _name(statement: ast.stmt) -> str:
+    """The one name that an assignment binds; AttributeError for anything else."""
+    target = statement.target if isinstance(statement, ast.AnnAssign) else statement.targets[0]
+    return target.id
+
+
+def _absolute(name: str) -> str:
+    """A file's path in full, since the page's kernel may run in another folder; a data set's name as it is."""
+    return str(Path(name).resolve()) if Path(name).suffix else name
+
+
+# --- execution
+
+def _execute(template: Path, values: dict[str, object], progress: bool):
+    """The executed notebook. papermill writes as it goes, so it is given a scratch folder and never the page."""
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    with tempfile.TemporaryDirectory() as scratch, _environment(QUIET):
+        try:
+            return papermill.execute_notebook(
+                str(template), str(Path(scratch, "page.ipynb")), values,
+                kernel_name="python3", language="python", progress_bar=progress)
+        except PapermillExecutionError as error:
+            if error.ename == InputError.__name__:
+                raise InputError(error.evalue) from None
+            raise
+        except DeadKernelError:
+            raise InputError(f"the process that runs '{template.name}' died, most likely for want of memory; "
+                             "free some or choose a smaller run") from None
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables, which a kernel inherits, and put back what was there."""
+    before = {key: os.environ.get(key) for key in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            os.environ.pop(key) if value is None else os.environ.update({key: value})
+
+
+# --- cleaning and checking
+
+def clean(notebook):
+    """Take out of an executed notebook, in place, all that differs between two runs alike; returns it.
+
+    Gone are times, papermill's and the kernel's metadata, widget state and random cell ids; adjacent pieces of one
+    stream, cut wherever the kernel happened to flush, are joined. An injected parameters cell stays in sight, and the
+    defaults it overrides fold away.
+    """
+    notebook.metadata = type(notebook.metadata)(kernelspec=dict(KERNEL), language_info=dict(LANGUAGE))
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    injected = any("injected-parameters" in c.metadata.get("tags", []) for c in notebook.cells)
+    count = 0
+    for index, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{index}"
+        cell.metadata = type(cell.metadata)({key: cell.metadata[key] for key in KEPT if cell.metadata.get(key)})
+        if injected and "parameters" in cell.metadata.get("tags", []):
+            cell.metadata.tags = sorted({*cell.metadata.tags, "hide-cell"})
+        if cell.cell_type == "code":
+            count += 1
+            _clean_code(cell, count)
+    return notebook
+
+
+def _clean_code(cell, count: int) -> None:
+    """Number an executed cell by its place; join its streams; drop widgets, whose state is not kept."""
+    cell.execution_count = count if cell.execution_count else None
+    kept = []
+    for output in cell.outputs:
+        if output.output_type == "execute_result":
+            output.execution_count = cell.execution_count
+        if output.output_type == "stream" and kept and kept[-1].get("name") == output.name:
+            kept[-1].text += output.text
+        elif "application/vnd.jupyter.widget-view+json" not in output.get("data", {}):
+            kept.append(output)
+    cell.outputs = kept
+
+
+def check(notebook) -> list[str]:
+    """What keeps a notebook from being a page, one line each: a cell not executed, an error, anything on stderr, an
+    output tied to one process or machine, a function or class defined in a cell, a cell over 15 lines of code."""
+    found = []
+    for index, cell in enumerate(notebook.cells):
+        if cell.cell_type == "code" and cell.source.strip():
+            found += [f"cell {index} {problem}" for problem in (*_style(cell.source), *_outputs(cell))]
+    return found
+
+
+def _style(source: str) -> Iterator[str]:
+    lines = [line for line in source.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    if len(lines) > MAX_LINES:
+        yield f"has {len(lines)} lines of code, more than {MAX_LINES}"
+    plain = "\n".join("" if line.startswith(("%", "!")) else line for line in source.splitlines())
+    if any(isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in ast.walk(ast.parse(plain))):
+        yield "defines a function or a class, which belongs in the library"
+
+
+def _outputs(cell) -> Iterator[str]:
+    if cell.execution_count is None:
+        yield "was not executed"
+    for output in cell.outputs:
+        text = str(output.get("text", "")) + str({k: v for k, v in output.get("data", {}).items() if "image" not in k})
+        if output.output_type == "error":
+            yield f"fails: {output.ename}: {output.evalue}"
+        elif output.get("name") == "stderr":
+            yield f"writes to stderr: {output.text.strip().splitlines()[0][:200]}"
+        elif ADDRESS.search(text):
+            yield "shows a memory address, which changes from run to run"
+        elif str(paths.root()) in text:
+            yield "shows a path of this machine"
+
+
+def retitle(notebook, title: str) -> None:
+    """Write `title` as the heading of the first markdown cell, in place; made first if the notebook has none.
+
+    A heading printed by a code cell is no title to Jupyter Book, so it must stand in the source.
+    """
+    heading = "# " + re.sub(r"([\\`*_\[\]<>#$|])", r"\\\1", " ".join(title.split()))
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            lines = cell.source.splitlines()
+            cell.source = "\n".join([heading, *(lines[1:] if lines and lines[0].startswith("# ") else ["", *lines])])
+            return
+    raise InputError("a template needs a markdown cell for its title; add one")
+
+
+# --- files
+
+def _target(name: str, template: str) -> Path:
+    stem = Path(name).stem if Path(name).suffix else name
+    return paths.book() / ("datasets" if template == "dataset" else "") / f"{stem}.ipynb"
+
+
+def _title(name: str) -> str:
+    """The title that the registry has for a data set, or the name of the user's own file."""
+    from cluster_tune import datasets
+
+    return Path(name).stem if Path(name).suffix else datasets.info(name).title
+
+
+def _read(file: Path):
+    import nbformat
+
+    try:
+        return nbformat.read(file, as_version=4)
+    except Exception as error:  # nbformat raises half a dozen unrelated types on a broken file
+        raise InputError(f"cannot read notebook '{file}': {type(error).__name__}; restore or rewrite it") from None
+
+
+def _text(notebook) -> str:
+    import nbformat
+
+    return nbformat.writes(notebook).rstrip("\n") + "\n"
+
+
+def _replace(target: Path, text: str) -> None:
+    """Put `text` in place whole or not at all; a page that already reads so keeps its time of change."""
+    if target.is_file() and target.read_text("utf-8") == text:
+        return
+    scratch = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with open(scratch, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(scratch, target)
+    except OSError as error:
+        raise InputError(f"cannot write '{target}': {error.strerror}; the earlier page is as it was") from None
+    finally:
+        scratch.unlink(missing_ok=True)

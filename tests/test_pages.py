@@ -1,0 +1,193 @@
+"""Pages: small templates executed for real, in a folder that looks like a checkout."""
+
+import json
+import os
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from papermill.exceptions import PapermillExecutionError
+
+from cluster_tune import pages
+from cluster_tune.errors import InputError
+
+DEFAULTS = "dataset = 'docstrings-small'\nrate = 1e-4\nbudgets = (64, 128)\ncompute = False\nlimit = None"
+
+
+def template(folder, *cells, name="dataset"):
+    """Write `notebooks/<name>.ipynb` with a title, the parameters and the given code."""
+    notebook = new_notebook(cells=[new_markdown_cell("# A template\n\nWhat it is about."), new_code_cell(DEFAULTS)])
+    notebook.cells[1].metadata.tags = ["parameters"]
+    notebook.cells += [new_code_cell(cell) for cell in cells]
+    (folder / "notebooks").mkdir(exist_ok=True)
+    nbformat.write(notebook, folder / "notebooks" / f"{name}.ipynb")
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    (tmp_path / "_toc.yml").write_text("root: book/a\n")
+    for variable in ("ROOT", "BOOK", "RESULTS"):
+        monkeypatch.delenv(f"CLUSTER_TUNE_{variable}", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def make(name="mine", **options):
+    return pages.make(name, title="Mine", progress=False, **options)
+
+
+def test_a_page_is_made_and_a_second_run_is_the_same_to_the_byte(checkout):
+    template(checkout, "import os\nprint(dataset, rate)\nprint(budgets)", "os.environ['TQDM_DISABLE']")
+    page = make(parameters={"rate": "3e-5", "budgets": "64, 256"})
+    first = page.read_bytes()
+    assert page == checkout / "book" / "datasets" / "mine.ipynb"
+    notebook = nbformat.read(page, as_version=4)
+    assert notebook.cells[0].source == "# Mine\n\nWhat it is about."
+    assert [c.metadata.get("tags") for c in notebook.cells] == [
+        None, ["hide-cell", "parameters"], ["injected-parameters"], None, None]
+    assert notebook.cells[2].source == '# Parameters\ndataset = "mine"\nrate = 3e-05\nbudgets = [64, 256]\n'
+    assert notebook.cells[3].outputs[0].text == "mine 3e-05\n[64, 256]\n"
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert "TQDM_DISABLE" not in os.environ
+    page.unlink()
+    assert make(parameters={"rate": 3e-5, "budgets": [64, 256]}).read_bytes() == first
+    assert [f.name for f in page.parent.iterdir()] == ["mine.ipynb"]
+
+
+def test_a_page_that_reads_the_same_is_not_written_again(checkout):
+    template(checkout, "1 + 1")
+    before = make().stat().st_mtime_ns
+    assert make().stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("cell, message", [
+    ("from cluster_tune.errors import InputError\nraise InputError('no such set; choose another')",
+     "^no such set; choose another$"),
+    ("import sys\nsys.stderr.write('careful\\n');", "was not written: cell 3 writes to stderr: careful"),
+    ("object()", "cell 3 shows a memory address"),
+    ("from cluster_tune import paths\nstr(paths.root())", "cell 3 shows a path of this machine"),
+    ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "died, most likely for want of memory"),
+])
+def test_a_page_that_cannot_stand_leaves_the_earlier_one(checkout, cell, message):
+    (earlier := checkout / "book" / "datasets" / "mine.ipynb").parent.mkdir(parents=True)
+    earlier.write_text("the earlier page")
+    template(checkout, cell)
+    with pytest.raises(InputError, match=message) as raised:
+        make()
+    assert "\n" not in str(raised.value)
+    assert earlier.read_text() == "the earlier page"
+    assert [f.name for f in earlier.parent.iterdir()] == ["mine.ipynb"]
+
+
+def test_a_defect_keeps_its_traceback(checkout):
+    template(checkout, "1 / 0")
+    with pytest.raises(PapermillExecutionError, match="(?s)ZeroDivisionError.*1 / 0"):
+        make()
+
+
+@pytest.mark.parametrize("parameters, message", [
+    ({"budget": 64}, "unknown parameter 'budget'; did you mean 'budgets'"),
+    ({"budgets": "64,many"}, r"parameter 'budgets' takes values like \(64, 128\), not '64,many'"),
+    ({"budgets": 64}, "parameter 'budgets' takes values like"),
+    ({"rate": "fast"}, "parameter 'rate' takes a number, not 'fast'"),
+    ({"compute": "maybe"}, "parameter 'compute' takes true or false, not 'maybe'"),
+    ({"compute": 1}, "parameter 'compute' takes true or false"),
+    ({"dataset": 3}, "parameter 'dataset' takes text"),
+])
+def test_a_parameter_that_does_not_fit_is_refused_before_anything_runs(checkout, parameters, message):
+    template(checkout, "1 / 0")
+    with pytest.raises(InputError, match=message):
+        make(parameters=parameters)
+
+
+def test_an_unknown_template_names_the_nearest(checkout):
+    template(checkout)
+    with pytest.raises(InputError, match="unknown template 'datasets'; did you mean 'dataset'"):
+        make(template="datasets")
+
+
+@pytest.mark.parametrize("text, default, value", [
+    ("3e-5", 1e-4, 3e-5), ("3", 1.0, 3.0), ("12", 5, 12), ("no", True, False), ("TRUE", False, True),
+    ("64,128", (64,), [64, 128]), ("[64]", [1], [64]), ("paper", ("a",), ["paper"]), ("('a', 'b')", ("a",), ["a", "b"]),
+    ("", (64,), []), ("3e-5", "text", "3e-5"), ("x", None, "x"), (7, 1.0, 7.0), ((1, 2), [0], [1, 2]),
+    ("{'a': 1}", {}, {"a": 1}),
+])
+def test_text_is_read_as_the_type_of_the_default(text, default, value):
+    converted = pages.convert("key", text, default)
+    assert converted == value and type(converted) is type(value)
+
+
+def test_a_file_of_the_users_own_makes_a_page_under_its_stem(checkout):
+    template(checkout, "from pathlib import Path\nPath(dataset).name")
+    page = pages.make("texts/my_mail.csv", progress=False)
+    assert page.name == "my_mail.ipynb"
+    assert nbformat.read(page, as_version=4).cells[0].source.startswith(r"# my\_mail")
+
+
+def test_a_template_without_a_data_set_makes_a_chapter(checkout):
+    notebook = new_notebook(cells=[new_markdown_cell("# The chapter"), new_code_cell("1 + 1")])
+    template(checkout)
+    nbformat.write(notebook, checkout / "notebooks" / "introduction.ipynb")
+    page = pages.make("introduction", template="introduction", progress=False)
+    assert page == checkout / "book" / "introduction.ipynb"
+    assert nbformat.read(page, as_version=4).cells[0].source == "# The chapter"
+
+
+def test_parameters_must_be_plain_literals(checkout):
+    template(checkout)
+    file = checkout / "notebooks" / "dataset.ipynb"
+    file.write_text(file.read_text().replace("rate = 1e-4", "rate = float(3)"))
+    with pytest.raises(InputError, match="must be plain literals"):
+        pages.defaults(file)
+    file.write_text("{")
+    with pytest.raises(InputError, match="cannot read notebook"):
+        pages.defaults(file)
+
+
+def test_a_page_that_cannot_be_written(checkout):
+    template(checkout, "1")
+    (checkout / "book").write_text("a file where the folder should be")
+    with pytest.raises(InputError, match="cannot write to"):
+        make()
+
+
+# --- clean and check by hand
+
+def stream(name, text):
+    return new_output("stream", name=name, text=text)
+
+
+def test_clean_drops_what_differs_between_two_runs():
+    cell = new_code_cell("x", execution_count=7, metadata={"papermill": {"duration": 1.2}, "execution": {}, "tags": []})
+    cell.outputs = [
+        stream("stdout", "a\n"), stream("stdout", "b\n"),
+        new_output("display_data", data={"application/vnd.jupyter.widget-view+json": {"model_id": "f00"}}),
+        new_output("execute_result", data={"text/plain": "1"}, execution_count=7),
+    ]
+    notebook = new_notebook(cells=[cell], metadata={"papermill": {}, "widgets": {}, "kernel_version": "3.11.7"})
+    cleaned = json.dumps(pages.clean(notebook))
+    for noise in ("papermill", "duration", "widget", "3.11.7", "f00", '"execution"'):
+        assert noise not in cleaned
+    assert notebook.cells[0].outputs[0].text == "a\nb\n"
+    assert [notebook.cells[0].execution_count, notebook.cells[0].outputs[1].execution_count] == [1, 1]
+    assert json.dumps(pages.clean(notebook)) == cleaned
+
+
+def test_check_finds_each_fault_and_nothing_in_a_good_cell():
+    good = new_code_cell("# " + "\n# ".join("abc") + "\nx = 1\n", execution_count=1)
+    notebook = new_notebook(cells=[
+        new_markdown_cell("# Title"), good,
+        new_code_cell("y = 2"),
+        new_code_cell("def f():\n    return 1", execution_count=2),
+        new_code_cell("\n".join(f"a = {i}" for i in range(16)), execution_count=3),
+        new_code_cell("1/0", execution_count=4, outputs=[new_output("error", ename="ZeroDivisionError", evalue="no")]),
+        new_code_cell("z", execution_count=5, outputs=[stream("stderr", "warning\nmore")]),
+        new_code_cell("%matplotlib inline\nx", execution_count=6),
+    ])
+    assert pages.check(notebook) == [
+        "cell 2 was not executed",
+        "cell 3 defines a function or a class, which belongs in the library",
+        "cell 4 has 16 lines of code, more than 15",
+        "cell 5 fails: ZeroDivisionError: no",
+        "cell 6 writes to stderr: warning",
+    ]
