@@ -1,0 +1,588 @@
+"""Data sets by name or path: the nine of the paper's Table 1, the embedded docstrings, and any CSV or parquet file.
+
+`load` reads, `fetch` gets from the source. A set of the user's own (`CLUSTER_TUNE_DATA`) is read where it lies and
+never written; splits and cuts are then made in memory by the same seeded rules. No text is changed in any way but
+one: empty rows are dropped and counted in `notes`. Left out: streaming, multi-label data, stratified splits.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+import tarfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cluster_tune import docstrings, paths
+from cluster_tune.errors import InputError, unknown
+
+PARTS = ("train", "dev", "test")
+SEED = 0
+SHARES = (0.7, 0.1, 0.2)  # where the source has no split (section 3.1)
+CUT = {"train": 15_000, "dev": 1_500, "test": 3_000}  # for the four large sets; the paper names train and test
+MIN_ROWS = 10
+MAX_EMPTY = 0.1  # above this share of empty texts, the column is more likely the wrong one
+SUFFIXES = (".parquet", ".csv")
+
+_WHOLE = "no split given: 70/10/20 at random, seed 0"
+_GIVEN = "train and test as given; dev is a tenth of train at random, seed 0"
+_TRIMMED = "; then cut to 15,000/1,500/3,000 at random, seed 0"
+
+
+@dataclass(frozen=True)
+class Info:
+    """What is known of a data set before it is loaded. `paper_*` and `classes` are the paper's Table 1, rounded as
+    there; None for sets the paper does not have."""
+
+    key: str
+    title: str
+    topical: bool | None
+    classes: int
+    paper_train: int | None
+    paper_test: int | None
+    source: str
+    address: str
+    licence: str
+    citation: str  # key in references.bib
+    split: str = _WHOLE
+    note: str = ""
+    hub: str = ""  # dataset repository on the Hugging Face hub
+    files: dict[str, str] = field(default_factory=dict)  # where there is no repository: file name -> address
+    sha256: dict[str, str] = field(default_factory=dict)  # file name -> pinned checksum
+    parts: tuple[str, ...] = ("train", "test")  # the parts of the source; with a split of _WHOLE they are joined
+    text: tuple[str, ...] = ("text",)  # source columns, joined by a blank
+    label: str = "label"
+    labels: tuple[str, ...] = ()  # names of numbered classes, from 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether the source gives no train/test split."""
+        return self.split.startswith(_WHOLE)
+
+    @property
+    def trimmed(self) -> bool:
+        """Whether the paper cuts the set to 15,000/3,000."""
+        return self.split.endswith(_TRIMMED)
+
+
+REGISTRY = {
+    info.key: info
+    for info in (
+        Info(
+            "yahoo_answers", "Yahoo! Answers", True, 10, 15_000, 3_000,
+            "Yahoo! Answers questions by main category (Zhang et al. 2015)",
+            "https://huggingface.co/datasets/community-datasets/yahoo_answers_topics",
+            "restricted to research; not to be passed on", "zhang2015character",
+            split=_GIVEN + _TRIMMED,
+            note="Text is title, question and best answer.",
+            hub="community-datasets/yahoo_answers_topics",
+            text=("question_title", "question_content", "best_answer"), label="topic",
+            labels=(
+                "Society & Culture", "Science & Mathematics", "Health", "Education & Reference",
+                "Computers & Internet", "Sports", "Business & Finance", "Entertainment & Music",
+                "Family & Relationships", "Politics & Government",
+            ),
+        ),
+        Info(
+            "dbpedia", "DBpedia", True, 14, 15_000, 3_000,
+            "first paragraphs of Wikipedia articles by entity type (Zhang et al. 2015)",
+            "https://huggingface.co/datasets/fancyzhx/dbpedia_14",
+            "CC BY-SA 3.0", "zhang2015character",
+            split=_GIVEN + _TRIMMED,
+            note="Text is the description without the title, as in the authors' code.",
+            hub="fancyzhx/dbpedia_14", text=("content",),
+            labels=(
+                "Company", "EducationalInstitution", "Artist", "Athlete", "OfficeHolder", "MeanOfTransportation",
+                "Building", "NaturalPlace", "Village", "Animal", "Plant", "Album", "Film", "WrittenWork",
+            ),
+        ),
+        Info(
+            "cfpb", "CFPB", True, 15, 15_000, 3_000,
+            "consumers' complaints about financial products (Consumer Financial Protection Bureau)",
+            "https://www.consumerfinance.gov/data-research/consumer-complaints/",
+            "US government open data (public domain)", "cfpb2021complaints",
+            split=_WHOLE + _TRIMMED,
+            note="The database has renamed its products twice; the names are merged here into 10 classes, "
+                 "where the paper counts 15.",
+            files={
+                "complaints.csv": "https://www.consumerfinance.gov/data-research/consumer-complaints/search/api/v1/"
+                "?format=csv&no_aggs=true&has_narrative=true&field=all"
+                "&date_received_min=2018-01-01&date_received_max=2018-03-31"
+            },
+            text=("Consumer complaint narrative",), label="Product",
+        ),
+        Info(
+            "20_newsgroups", "20 Newsgroups", True, 20, 10_200, 7_500,
+            "Usenet postings by newsgroup, split by date (Lang 1995)",
+            "http://qwone.com/~jason/20Newsgroups/",
+            "no licence stated; freely distributed for research", "lang1995newsweeder",
+            split=_GIVEN,
+            note="Headers, footers and quotes are kept, as in the authors' code.",
+            files={"20news-bydate.tar.gz": "https://ndownloader.figshare.com/files/5975967"},
+            sha256={"20news-bydate.tar.gz": "8f1b2514ca22a5ade8fbb9cfa5727df95fa587f4c87b786e15c759fa66d95610"},
+        ),
+        Info(
+            "ag_news", "AG News", True, 4, 15_000, 3_000,
+            "news items by section (Zhang et al. 2015)",
+            "https://huggingface.co/datasets/fancyzhx/ag_news",
+            "non-commercial research", "zhang2015character",
+            split=_GIVEN + _TRIMMED,
+            note="Text is title and description in one field; the authors' code has the description only.",
+            hub="fancyzhx/ag_news", labels=("World", "Sports", "Business", "Sci/Tech"),
+        ),
+        Info(
+            "isear", "ISEAR", True, 7, 5_400, 1_500,
+            "people's accounts of situations in which they felt one of seven emotions (Scherer and Wallbott 1994)",
+            "https://www.unige.ch/cisa/research/materials-and-online-research/research-material/",
+            "CC BY-NC-SA 3.0", "scherer1994evidence",
+            note="Line-break artefacts of the source are repaired; answers such as '[ No response.]' are kept.",
+            files={"isear.csv": "https://raw.githubusercontent.com/sinmaniphel/py_isear_dataset/master/isear.csv"},
+            text=("SIT",), label="Field1",
+        ),
+        Info(
+            "sms_spam", "SMS spam", False, 2, 3_900, 1_100,
+            "text messages, wanted or not (Almeida et al. 2011)",
+            "https://huggingface.co/datasets/ucirvine/sms_spam",
+            "CC BY 4.0", "almeida2011contributions",
+            hub="ucirvine/sms_spam", parts=("train",), text=("sms",), labels=("ham", "spam"),
+        ),
+        Info(
+            "subjectivity", "Subjectivity", False, 2, 7_000, 2_000,
+            "sentences of plots and of reviews of films (Pang and Lee 2004)",
+            "https://huggingface.co/datasets/SetFit/subj",
+            "no licence stated; distributed for research", "pang2004sentimental",
+            note="Lower-cased by its authors.",
+            hub="SetFit/subj", label="label_text",
+        ),
+        Info(
+            "polarity", "Polarity", False, 2, 7_500, 2_100,
+            "sentences of favourable and unfavourable film reviews (Pang and Lee 2005)",
+            "https://huggingface.co/datasets/cornell-movie-review-data/rotten_tomatoes",
+            "no licence stated; distributed for research", "pang2005seeing",
+            note="Lower-cased by its authors.",
+            hub="cornell-movie-review-data/rotten_tomatoes", parts=("train", "validation", "test"),
+            labels=("neg", "pos"),
+        ),
+        Info(
+            "docstrings", "Docstrings", True, 10, None, None,
+            "docstrings of ten installed Python packages; the label is the package",
+            "read from the installed packages",
+            "the packages' own: BSD-3-Clause, BSD-2-Clause, Apache-2.0, PSF-based", "",
+            note="700 texts a package; the packages' names are masked. Not one of the paper's sets.",
+        ),
+        Info(
+            "docstrings-small", "Docstrings (small)", True, 10, None, None,
+            "a subset of the docstrings, for a first run",
+            "read from the installed packages",
+            "the packages' own: BSD-3-Clause, BSD-2-Clause, Apache-2.0, PSF-based", "",
+            note="120 of the 700 texts a package. Not one of the paper's sets.",
+        ),
+    )
+}  # fmt: skip
+EMBEDDED = {"docstrings": 700, "docstrings-small": 120}
+
+# The Bureau's product names of 2011, 2017 and 2023, merged.
+CFPB_PRODUCTS = {
+    "Bank account or service": "Bank account",
+    "Checking or savings account": "Bank account",
+    "Consumer Loan": "Consumer loan",
+    "Vehicle loan or lease": "Consumer loan",
+    "Credit card": "Credit card or prepaid card",
+    "Prepaid card": "Credit card or prepaid card",
+    "Credit reporting, credit repair services, or other personal consumer reports": "Credit reporting",
+    "Credit reporting or other personal consumer reports": "Credit reporting",
+    "Money transfers": "Money transfer",
+    "Money transfer, virtual currency, or money service": "Money transfer",
+    "Virtual currency": "Money transfer",
+    "Payday loan, title loan, or personal loan": "Payday loan",
+    "Payday loan, title loan, personal loan, or advance loan": "Payday loan",
+    "Debt or credit management": "Other financial service",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set ready for use: three frames with columns `text` and `label` (both str), numbered from 0.
+
+    `classes` are the sorted names of the classes of all parts; `fingerprint` is of the contents (see `fingerprint`);
+    `notes` says in sentences what was dropped or stands out; `origin` is one of own, prepared, embedded, file.
+    """
+
+    name: str
+    title: str
+    topical: bool | None
+    train: pd.DataFrame
+    dev: pd.DataFrame
+    test: pd.DataFrame
+    classes: tuple[str, ...]
+    fingerprint: str
+    notes: tuple[str, ...] = ()
+    origin: str = ""
+
+    def sizes(self) -> dict[str, int]:
+        """Rows of each part."""
+        return {part: len(getattr(self, part)) for part in PARTS}
+
+
+def info(name: str) -> Info:
+    """The registry's entry; InputError with the nearest name for an unknown one."""
+    if name not in REGISTRY:
+        raise unknown("data set", name, REGISTRY)
+    return REGISTRY[name]
+
+
+def load(name: str, text_column: str = "text", label_column: str = "label") -> Dataset:
+    """The data set of that name, or of that path to a .csv or .parquet file or a folder of them.
+
+    A name is looked up in the user's own folder, then among the prepared splits, then among the embedded corpora.
+    The columns are those of files of the user's own. InputError, in one line, for whatever cannot be used.
+    """
+    if _is_path(name):
+        return _load_path(Path(name), text_column, label_column)
+    own = paths.own_data()
+    if own and (found := _part_files(own / name)):
+        return _load_files(name, found, text_column, label_column, "own")
+    info(name)
+    if name in EMBEDDED:
+        return _load_embedded(name)
+    if (folder := paths.data() / name) and (folder / "split.json").is_file():
+        return _load_prepared(name, folder)
+    raise InputError(f"data set '{name}' is not here; `cluster-tune data {name}` fetches it, or {_what_to_put(name)}")
+
+
+def fetch(name: str, progress: bool = True, again: bool = False, download: Callable | None = None) -> Dataset:
+    """Get the data set from its source, split it, and write `data/NAME/{train,dev,test}.parquet`.
+
+    What is already there is loaded and nothing is fetched, unless `again`; the checksums of the first time are then
+    compared. `download(info, folder, progress)` -> the list of source files stands in for the network in tests.
+    """
+    entry = info(name)
+    own = paths.own_data()
+    folder = paths.data() / name
+    here = (folder / "split.json").is_file() or (own and _part_files(own / name)) or name in EMBEDDED
+    if here and not (again and name not in EMBEDDED):
+        return load(name)
+    paths.writable(folder)
+    files = (download or _download)(entry, folder, progress)
+    checksums = {path.name: _sha256(path) for path in files}
+    _compare(entry, folder, checksums)
+    raw = _READERS.get(name, _read_tables)(entry, files)
+    parts, notes = _checked(raw, name)
+    dataset = _assemble(name, _apply(entry, parts), notes, "prepared")
+    _write(folder, dataset, {"source": entry.address, "files": checksums, "split": entry.split})
+    return dataset
+
+
+def fingerprint(parts: dict[str, pd.DataFrame]) -> str:
+    """16 hex digits over the texts and labels of train, dev and test in order; the file format plays no part."""
+    digest = hashlib.sha256()
+    for part in PARTS:
+        digest.update(f"{part} {len(parts[part])}\n".encode())
+        for row in zip(parts[part]["text"], parts[part]["label"], strict=True):
+            for value in row:
+                encoded = value.encode("utf-8", "surrogatepass")
+                digest.update(b"%d:" % len(encoded) + encoded)
+    return digest.hexdigest()[:16]
+
+
+# Splits
+
+
+def split(frame: pd.DataFrame, seed: int = SEED) -> dict[str, pd.DataFrame]:
+    """Rows of one table at random into train, dev and test, 70/10/20."""
+    order = np.random.default_rng(seed).permutation(len(frame))
+    first, second = round(len(frame) * SHARES[0]), round(len(frame) * (SHARES[0] + SHARES[1]))
+    pieces = np.split(order, [first, second])
+    return {part: frame.iloc[piece].reset_index(drop=True) for part, piece in zip(PARTS, pieces, strict=True)}
+
+
+def cut(frame: pd.DataFrame, size: int, seed: int = SEED) -> pd.DataFrame:
+    """At most `size` rows, drawn at random."""
+    if len(frame) <= size:
+        return frame
+    return frame.iloc[np.random.default_rng(seed).permutation(len(frame))[:size]].reset_index(drop=True)
+
+
+def _apply(entry: Info | None, parts: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The split rule of the registry, or the default one for a set that is not in it."""
+    if "all" in parts:
+        parts = split(parts["all"])
+    elif entry and entry.whole and "dev" not in parts:
+        parts = split(pd.concat([parts["train"], parts["test"]], ignore_index=True))
+    elif entry and "dev" not in parts:
+        order = np.random.default_rng(SEED).permutation(len(parts["train"]))
+        size = round(len(order) * 0.9)
+        train, dev = (parts["train"].iloc[rows].reset_index(drop=True) for rows in (order[:size], order[size:]))
+        parts = {**parts, "train": train, "dev": dev}
+    parts = {part: parts.get(part, parts["train"].iloc[:0]) for part in PARTS}
+    return {part: cut(frame, CUT[part]) for part, frame in parts.items()} if entry and entry.trimmed else parts
+
+
+# Loading
+
+
+def _is_path(name: str) -> bool:
+    separators = [os.sep, "/"] + ([os.altsep] if os.altsep else [])
+    return any(separator in name for separator in separators) or name.lower().endswith(SUFFIXES)
+
+
+def _load_path(path: Path, text_column: str, label_column: str) -> Dataset:
+    name = re.sub(r"[^a-z0-9]+", "_", path.stem.lower()).strip("_") or "data"
+    name += "_file" if name in REGISTRY else ""  # results of the two must not be taken for each other
+    if path.is_dir():
+        if not (found := _part_files(path)):
+            raise InputError(f"'{path}' holds no train and test (or all) as .csv or .parquet; put them there")
+    elif not path.is_file():
+        raise InputError(f"there is no file '{path}'; give the path of a .csv or .parquet file")
+    elif path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"'{path}' is neither .csv nor .parquet; save it as one of them")
+    else:
+        found = {"all": path}
+    return _load_files(name, found, text_column, label_column, "file")
+
+
+def _load_files(name: str, files: dict[str, Path], text_column: str, label_column: str, origin: str) -> Dataset:
+    raw = {part: _read_file(path, text_column, label_column) for part, path in files.items()}
+    parts, notes = _checked(raw, name)
+    return _assemble(name, _apply(REGISTRY.get(name) if origin == "own" else None, parts), notes, origin)
+
+
+def _load_prepared(name: str, folder: Path) -> Dataset:
+    record = _record(folder)
+    raw = {part: _read_file(folder / f"{part}.parquet", "text", "label") for part in PARTS}
+    dataset = _assemble(name, raw, tuple(record.get("notes", ())), "prepared")
+    if dataset.fingerprint != record.get("fingerprint"):
+        raise InputError(f"'{folder}' has changed since it was written; delete it and run `cluster-tune data {name}`")
+    return dataset
+
+
+def _load_embedded(name: str) -> Dataset:
+    """The docstrings as cached for these versions of the packages, or else collected and cached now."""
+    folder = paths.data() / "docstrings"
+    made_by = {"versions": docstrings.versions(), "settings": docstrings.SETTINGS, "seed": SEED}
+    if not ((folder / "split.json").is_file() and _record(folder).get("made_by") == made_by):
+        paths.writable(folder)
+        frame = docstrings.collect(EMBEDDED["docstrings"], SEED)
+        _write(folder, _assemble("docstrings", split(frame), (), "embedded"), {"made_by": made_by})
+    raw = {part: _read_file(folder / f"{part}.parquet", "text", "label") for part in PARTS}
+    if name == "docstrings":
+        return _assemble(name, raw, (), "embedded")
+    first = pd.concat(raw.values(), ignore_index=True).groupby("label", sort=False).head(EMBEDDED[name])
+    return _assemble(name, split(first.reset_index(drop=True)), (), "embedded")
+
+
+def _assemble(name: str, parts: dict[str, pd.DataFrame], notes: Iterable[str], origin: str) -> Dataset:
+    entry = REGISTRY.get(name)
+    counts = pd.concat([parts[part]["label"] for part in PARTS]).value_counts()
+    if absent := sorted(set(counts.index) - set(parts["train"]["label"])):
+        notes = (*notes, f"No text of {_some(absent)} is in the training part.")
+    return Dataset(
+        name, entry.title if entry else name.replace("_", " "), entry.topical if entry else None,
+        *(parts[part] for part in PARTS), tuple(sorted(counts.index)), fingerprint(parts), tuple(notes), origin,
+    )  # fmt: skip
+
+
+# Reading and checking
+
+
+def _part_files(folder: Path) -> dict[str, Path]:
+    """Part -> file for a folder with train and test (and perhaps dev), or else with all; {} for any other."""
+    found = {}
+    for part in (*PARTS, "all"):
+        for suffix in SUFFIXES:
+            if part not in found and (folder / f"{part}{suffix}").is_file():
+                found[part] = folder / f"{part}{suffix}"
+    if {"train", "test"} <= found.keys():
+        return {part: found[part] for part in PARTS if part in found}
+    return {"all": found["all"]} if "all" in found else {}
+
+
+def _read_file(path: Path, text_column: str, label_column: str) -> pd.DataFrame:
+    """Columns `text` and `label` of a file, as they are; missing values stay missing."""
+    frame = _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
+    for option, column in (("--text-column", text_column), ("--label-column", label_column)):
+        if column not in frame:
+            known = _some(list(map(str, frame.columns)), 8)
+            raise InputError(f"'{path.name}' has no column '{column}', it has {known}; name one with {option}")
+    if text_column == label_column:
+        raise InputError(f"text and label are both column '{text_column}' of '{path.name}'; name two different ones")
+    return pd.DataFrame({"text": frame[text_column], "label": frame[label_column]})
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pyarrow
+
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise InputError(f"cannot read '{path}' as parquet ({_first_line(error)}); write or fetch it again") from None
+
+
+def _read_csv(path: Path, separator: str = ",") -> pd.DataFrame:
+    """Every cell as text: a text may well be 'NA' or '1.0'."""
+    content = _decoded(path)
+    try:
+        return pd.read_csv(io.StringIO(content), sep=separator, dtype=str, keep_default_na=False)
+    except pd.errors.EmptyDataError:
+        raise InputError(f"'{path.name}' is empty; it needs a line of column names and then a row a text") from None
+    except (pd.errors.ParserError, csv.Error) as error:
+        raise InputError(f"'{path.name}' is not a well-formed CSV ({_first_line(error)}); mend that line") from None
+
+
+def _decoded(path: Path) -> str:
+    """The text of a file in UTF-8, with or without a byte-order mark."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read '{path}': {error.strerror}") from None
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise InputError(f"'{path.name}' is in UTF-16; save it as UTF-8")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        where = f"byte {error.start} (line {line}) is 0x{content[error.start]:02x}"
+        raise InputError(f"'{path.name}' is not all UTF-8: {where}; save it as UTF-8") from None
+
+
+def _checked(raw: dict[str, pd.DataFrame], name: str) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]]:
+    """The parts with text and label as str and without empty texts, and notes on what was dropped."""
+    parts, notes = {}, []
+    for part, frame in raw.items():
+        where = f"'{name}'" if part == "all" else f"the {part} part of '{name}'"
+        parts[part], dropped = _clean(frame, where)
+        if dropped:
+            notes.append(f"{dropped} of {len(frame)} texts of {where} are empty and were dropped.")
+    _enough(parts, name)
+    return parts, tuple(notes)
+
+
+def _clean(frame: pd.DataFrame, where: str) -> tuple[pd.DataFrame, int]:
+    if frame.empty:
+        raise InputError(f"{where} has 0 rows; it needs a row a text")
+    texts = frame["text"]
+    if not texts.dropna().map(lambda value: isinstance(value, str)).all():
+        raise InputError(f"the text column of {where} holds {texts.dtype}, not text; name another one")
+    empty = texts.isna() | ~texts.fillna("").str.contains(r"\S", regex=True)
+    if empty.mean() > MAX_EMPTY:
+        raise InputError(f"{empty.sum()} of {len(frame)} texts of {where} are empty; name another text column")
+    labels = frame["label"].map(lambda value: None if pd.isna(value) else str(value).strip() or None)
+    if (missing := labels.isna() & ~empty).any():
+        first = int(np.flatnonzero(missing)[0]) + 1
+        raise InputError(f"{missing.sum()} rows of {where} have no label (the first is row {first}); label or drop them")
+    kept = pd.DataFrame({"text": texts[~empty].astype(str), "label": labels[~empty].astype(str)})
+    return kept.reset_index(drop=True), int(empty.sum())
+
+
+def _enough(parts: dict[str, pd.DataFrame], name: str) -> None:
+    rows = sum(map(len, parts.values()))
+    if rows < MIN_ROWS:
+        raise InputError(f"'{name}' has only {rows} texts; at least {MIN_ROWS} are needed")
+    counts = pd.concat([frame["label"] for frame in parts.values()]).value_counts()
+    if len(counts) == 1:
+        raise InputError(f"'{name}' has only one class, '{counts.index[0]}'; at least two are needed")
+    if single := sorted(counts.index[counts == 1]):
+        raise InputError(f"class {_some(single)} of '{name}' has a single text; add texts or merge the class")
+
+
+# Writing
+
+
+def _write(folder: Path, dataset: Dataset, more: dict) -> None:
+    """The parts, then `split.json`, whose presence says that all is complete."""
+    (folder / "split.json").unlink(missing_ok=True)
+    record = {
+        "name": dataset.name, "fingerprint": dataset.fingerprint, "seed": SEED, "sizes": dataset.sizes(),
+        "notes": dataset.notes, **more,
+    }  # fmt: skip
+    for part in PARTS:
+        _replace(folder / f"{part}.parquet", getattr(dataset, part).to_parquet)
+    text = json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    _replace(folder / "split.json", lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    """Write under a temporary name and rename, so that a file is there whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"cannot write '{path}': {error.strerror or error}; free the disk or choose another") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _record(folder: Path) -> dict:
+    """`split.json`; {} if it is not readable, which makes every comparison with it fail."""
+    try:
+        return json.loads((folder / "split.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+# Fetching
+
+
+def _download(entry: Info, folder: Path, progress: bool) -> list[Path]:
+    """The source's files, from the hub or from their addresses; InputError where they cannot be had."""
+    try:
+        if entry.hub:
+            return _from_hub(entry, progress)
+        return [_from_address(address, folder / name, progress) for name, address in entry.files.items()]
+    except OSError as error:
+        host = "huggingface.co" if entry.hub else re.sub(r"^\w+://([^/]*).*", r"\1", next(iter(entry.files.values())))
+        reason = _first_line(error)
+        raise InputError(f"cannot fetch '{entry.key}' from {host} ({reason}); {_what_to_put(entry.key)}") from None
+
+
+def _from_hub(entry: Info, progress: bool) -> list[Path]:
+    raise NotImplementedError
+
+
+def _from_address(address: str, path: Path, progress: bool) -> Path:
+    raise NotImplementedError
+
+
+def _compare(entry: Info, folder: Path, checksums: dict[str, str]) -> None:
+    """Refuse source files that differ from the pinned ones or from those of the first fetch."""
+    for known, whose in ((entry.sha256, "the published ones"), (_record(folder).get("files", {}), "the first fetch")):
+        for name, expected in known.items():
+            if name in checksums and checksums[name] != expected:
+                raise InputError(f"'{name}' of '{entry.key}' differs from {whose}; delete '{folder}' and fetch again")
+
+
+def _read_tables(entry: Info, files: list[Path]) -> dict[str, pd.DataFrame]:
+    raise NotImplementedError
+
+
+_READERS = {}
+
+
+def _what_to_put(name: str) -> str:
+    parts = "all.parquet" if REGISTRY[name].whole else "train.parquet and test.parquet"
+    where = paths.own_data() or "a folder of yours"
+    how = "" if paths.own_data() else " and set CLUSTER_TUNE_DATA to that folder"
+    return f"put {parts} (or .csv; columns text, label) into {where}/{name}/{how}"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def _some(names: list[str], most: int = 3) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:most])
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")

