@@ -17,6 +17,7 @@ import pandas as pd
 from matplotlib import font_manager, patheffects, style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
@@ -30,7 +31,7 @@ DPI = 225  # twice the pixels shown
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
-GREY, FAINT = "#5F6368", "#D9DCE0"
+GREY, PALE, FAINT = "#5F6368", "#B0B5BA", "#D9DCE0"
 
 # setting -> colour, marker, dashes
 SETTINGS = {
@@ -75,12 +76,9 @@ class Picture:
         data = {"image/png": b64encode(self.png).decode(), "text/plain": self.alt}
         return data, {"image/png": {"alt": self.alt, "width": SHOWN}}
 
-    def _repr_html_(self) -> None:
-        """None: the picture is enough; `html` is for pages written by hand."""
-
     @property
     def html(self) -> str:
-        """An `<img>` element with the picture inside and the alternative text escaped."""
+        """An `<img>` element with the picture inside and the alternative text escaped, for pages made by hand."""
         source = f"data:image/png;base64,{b64encode(self.png).decode()}"
         return f'<img alt="{tables.html(self.alt, 2_000)}" width="{SHOWN}" src="{source}">'
 
@@ -113,6 +111,12 @@ def _figure(height: float, alt: str = "") -> Figure:
     return figure
 
 
+def _some(values, what: str):
+    if not len(values):
+        raise InputError(f"there are no {what} to draw; compute or choose some first")
+    return values
+
+
 def _safe(text, longest: int = 28) -> str:
     """A data set's text as a label: one short line, no formula, no character the font cannot draw."""
     known = _glyphs()
@@ -138,19 +142,17 @@ def learning_curves(
     `titles` gives names to show. InputError for a frame that mixes what one panel must not.
     """
     stats.single(runs, *({"recipe", "dataset"} - {panel}))
-    runs = stats.consistent(runs)
-    if runs.empty:
-        raise InputError("there are no runs to draw; compute some or choose other ones")
+    runs = stats.consistent(_some(runs, "runs"))
     names = list(runs[panel].unique())
     titles = {**{name: text[0].upper() + text[1:] for name, text in tables.RECIPES.items()}, **(titles or {})}
     figure, panels = _panels(len(names), columns, shared=panel == "recipe")
     for axes, name in zip(panels, names):
-        _curves(axes, runs[runs[panel] == name])
+        _curves(axes, runs[runs[panel] == name], narrow=columns > 2)
         axes.set_title(_safe(titles.get(name, name)))
     figure.supxlabel("labelled texts (log scale)", fontsize=STYLE["axes.labelsize"])
     figure.supylabel("accuracy, %", fontsize=STYLE["axes.labelsize"])
     lines = {line.get_label(): line for axes in panels for line in axes.containers}
-    figure.legend(lines.values(), lines.keys(), loc="outside upper center", ncols=min(len(lines), 4), columnspacing=1.2)
+    figure.legend(lines.values(), lines.keys(), loc="outside upper center", ncols=len(lines), columnspacing=1.2)
     figure.alt_text = _describe_curves(runs, panel, names, titles)
     return figure
 
@@ -165,7 +167,7 @@ def _panels(n: int, columns: int, shared: bool) -> tuple[Figure, list[Axes]]:
     return figure, list(grid[:n])
 
 
-def _curves(axes: Axes, runs: pd.DataFrame) -> None:
+def _curves(axes: Axes, runs: pd.DataFrame, narrow: bool) -> None:
     means = stats.summary(runs, ["setting", "budget"]).sort_values("budget")
     shown = [setting for setting in SETTINGS if setting in set(means["setting"])]
     for i, setting in enumerate(shown):
@@ -173,15 +175,20 @@ def _curves(axes: Axes, runs: pd.DataFrame) -> None:
         line = means[means["setting"] == setting]
         beside = 2 ** (0.05 * (i - (len(shown) - 1) / 2))  # a little apart, so that no bar hides another
         axes.errorbar(line["budget"] * beside, 100 * line["mean"], 100 * line["sem"].fillna(0), color=colour,
-                      marker=marker, linestyle=dashes, capsize=3, elinewidth=1.2, label=tables.TITLES[setting])
-    _budget_axis(axes, sorted(runs["budget"].unique()))
+                      marker=marker, linestyle=dashes, capsize=2 if narrow else 3, elinewidth=1.2,
+                      markersize=4 if narrow else 6, label=tables.TITLES[setting])
+    _budget_axis(axes, sorted(runs["budget"].unique()), narrow)
 
 
-def _budget_axis(axes: Axes, budgets: Sequence[int]) -> None:
-    """Log-2 axis with a tick at each budget; where they crowd, the powers of two keep their labels."""
+def _budget_axis(axes: Axes, budgets: Sequence[int], narrow: bool) -> None:
+    """Log-2 axis with a tick at each budget, and its number wherever there is room for one."""
     axes.set_xscale("log", base=2)
-    crowded = len(budgets) > 4
-    labels = [str(b) if not crowded or b & (b - 1) == 0 else "" for b in map(int, budgets)]
+    room = math.log2(budgets[-1] / budgets[0]) / (2.2 if narrow else 5)
+    labels, last = [], 0
+    for budget in budgets:
+        fits = not last or math.log2(budget / last) >= room
+        labels.append(str(budget) if fits else "")
+        last = budget if fits else last
     axes.xaxis.set_major_locator(FixedLocator(budgets))
     axes.xaxis.set_major_formatter(FixedFormatter(labels))
     axes.xaxis.set_minor_locator(NullLocator())
@@ -194,10 +201,8 @@ def _describe_curves(runs: pd.DataFrame, panel: str, names: Sequence[str], title
     for name in names:
         means = stats.summary(runs[runs[panel] == name], ["setting", "budget"]).sort_values("budget")
         for setting in (s for s in SETTINGS if s in set(means["setting"])):
-            line = means[means["setting"] == setting]
-            ends = [f"{tables.number(100 * row.mean)} % at {row.budget}" for row in
-                    line.rename(columns={"mean": "mean_"}).iloc[[0, -1]].drop_duplicates().rename(
-                        columns={"mean_": "mean"}).itertuples()]
+            line = means[means["setting"] == setting].iloc[[0, -1]].drop_duplicates()
+            ends = [f"{tables.number(100 * mean)} % at {n}" for n, mean in zip(line["budget"], line["mean"])]
             parts.append(f"{titles.get(name, name)}, {tables.TITLES[setting]}: {' to '.join(ends)} labels.")
     return " ".join(parts)
 
@@ -208,7 +213,8 @@ def _describe_curves(runs: pd.DataFrame, panel: str, names: Sequence[str], title
 @_styled
 def class_sizes(labels: Iterable) -> Figure:
     """How many texts each class has, the largest on top; `labels` holds one a text."""
-    counts = pd.Series(list(labels)).value_counts().sort_index(ascending=False).sort_values(kind="stable")
+    counts = pd.Series(_some(list(labels), "labels")).value_counts()
+    counts = counts.sort_index(ascending=False).sort_values(kind="stable")  # bars are drawn from the bottom up
     figure = _figure(0.9 + 0.27 * len(counts))
     axes = figure.subplots()
     bars = axes.barh(range(len(counts)), counts, color=BLUE, height=0.72)
@@ -226,7 +232,7 @@ def class_sizes(labels: Iterable) -> Figure:
 @_styled
 def text_lengths(texts: Iterable[str]) -> Figure:
     """Histogram of the words of a text, cut at the 99th percentile (said on the axis), with the median marked."""
-    words = np.array([len(text.split()) for text in texts])
+    words = np.array(_some([len(text.split()) for text in texts], "texts"))
     top, median = max(int(np.quantile(words, 0.99)), 1), int(np.median(words))
     figure = _figure(2.9)
     axes = figure.subplots()
@@ -247,7 +253,8 @@ def text_lengths(texts: Iterable[str]) -> Figure:
 @_styled
 def cluster_sizes(clusters: Sequence[int], classes: Sequence | None = None) -> Figure:
     """Texts in each cluster, the largest first; with `classes`, the part that its most frequent class makes up."""
-    table = pd.DataFrame({"cluster": list(clusters), "class": "" if classes is None else list(classes)})
+    table = pd.DataFrame({"cluster": _some(list(clusters), "clusters")})
+    table["class"] = "" if classes is None else list(classes)
     counts = table.groupby("cluster")["class"].agg(size="size", top=lambda part: part.value_counts().iloc[0])
     counts = counts.sort_values("size", ascending=False, kind="stable").reset_index(drop=True)
     figure = _figure(3.1)
@@ -276,21 +283,20 @@ def losses(losses: pd.DataFrame, clusters: int | None = None) -> Figure:
     Columns: update, loss, and `setting` and `recipe` where there are several: colour is the setting, dashes the
     recipe. With `clusters`, a line marks ln(clusters), the loss of an even guess.
     """
-    frame = losses.assign(**{column: default for column, default in (("setting", "clust"), ("recipe", ""))
-                             if column not in losses})
-    longest = frame.groupby(["setting", "recipe"]).size().max()
-    window = max(1, int(longest) // 20 // 2 * 2 + 1)
-    figure = _figure(3.1)
+    frame = _some(losses, "losses")
+    frame = frame.assign(setting=frame.get("setting", "clust"), recipe=frame.get("recipe", ""))
+    recipes, lines = list(frame["recipe"].unique()), frame.groupby(["setting", "recipe"], sort=False)
+    window = max(1, int(lines.size().max()) // 20 // 2 * 2 + 1)
+    figure = _figure(3.1, "Loss of inter-training over its updates.")
     axes = figure.subplots()
-    for (setting, recipe), line in frame.groupby(["setting", "recipe"], sort=False):
+    for (setting, recipe), line in lines:
         line = line.sort_values("update")
-        colour, dashes = SETTINGS[setting][0], DASHES[list(frame["recipe"].unique()).index(recipe) % len(DASHES)]
-        axes.plot(line["update"], line["loss"], color=colour, alpha=0.22, linewidth=0.8)
+        colour, dashes = SETTINGS[setting][0], DASHES[recipes.index(recipe) % len(DASHES)]
+        name = ", ".join(filter(None, (tables.TITLES[setting], tables.RECIPES.get(recipe, recipe))))
         smooth = line["loss"].rolling(window, center=True, min_periods=1).mean()
-        axes.plot(line["update"], smooth, color=colour, linestyle=dashes,
-                  label=", ".join(filter(None, (tables.TITLES[setting], tables.RECIPES.get(recipe, recipe)))))
-        figure.alt_text += (f" {tables.TITLES[setting]} {recipe}: from {smooth.iloc[0]:.2f} to {smooth.iloc[-1]:.2f} "
-                            f"in {len(line)} updates.").replace(" :", ":")
+        axes.plot(line["update"], line["loss"], color=colour, alpha=0.22, linewidth=0.8)
+        axes.plot(line["update"], smooth, color=colour, linestyle=dashes, label=name)
+        figure.alt_text += f" {name}: from {smooth.iloc[0]:.2f} to {smooth.iloc[-1]:.2f} in {len(line)} updates."
     if clusters:
         axes.axhline(math.log(clusters), color=GREY, linestyle=(0, (1, 2)), linewidth=1.2)
         axes.annotate(f"even guess, ln {clusters}", (0.99, math.log(clusters)), (0, 4), ha="right", color=GREY,
@@ -300,20 +306,19 @@ def losses(losses: pd.DataFrame, clusters: int | None = None) -> Figure:
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.legend(loc="lower left")
-    figure.alt_text = f"Loss of inter-training over its updates.{figure.alt_text}"
     return figure
 
 
 @_styled
 def projections(points: pd.DataFrame, columns: int = 2) -> Figure:
-    """Figure 3: embeddings in two dimensions, one panel a value of `panel` (such as before and after), coloured by class.
+    """Figure 3: embeddings in two dimensions, coloured by class, one panel a value of `panel` (before, after, ...).
 
     Columns: x, y, label, panel. Classes have a colour, a shape, and a number at their middle that the legend names.
     Beyond twenty classes the rarest share one grey class.
     """
-    frame = points.assign(label=_frequent(points["label"].astype(str)))
-    names, panels = list(frame["panel"].unique()), sorted(set(frame["label"]) - {OTHER})
-    codes = {label: i for i, label in enumerate(panels)} | ({OTHER: None} if OTHER in set(frame["label"]) else {})
+    frame = _some(points, "points").assign(label=_frequent(points["label"].astype(str)))
+    names, classes = list(frame["panel"].unique()), set(frame["label"])
+    codes = {label: i for i, label in enumerate(sorted(classes - {OTHER}))} | dict.fromkeys(classes & {OTHER}, -1)
     columns = min(columns, len(names))
     rows, lines = math.ceil(len(names) / columns), math.ceil(len(codes) / _legend_columns(codes))
     figure = _figure((WIDTH / columns) * rows + 0.25 + 0.24 * lines)
@@ -323,16 +328,20 @@ def projections(points: pd.DataFrame, columns: int = 2) -> Figure:
         axes.set_title(_safe(name))
     for axes in grid[len(names):]:
         axes.set_axis_off()
-    handles, texts = grid[0].get_legend_handles_labels()
-    legend = figure.legend(handles, texts, loc="outside lower center", ncols=_legend_columns(codes), markerscale=2.2,
-                           columnspacing=1.0, handletextpad=0.3, fontsize=10)
-    legend.set_in_layout(True)
+    figure.legend(handles=[_key(label, code) for label, code in codes.items()], loc="outside lower center",
+                  ncols=_legend_columns(codes), columnspacing=1.0, handletextpad=0.3, handlelength=1.2, fontsize=10)
     figure.alt_text = (f"Scatter plots of text embeddings in two dimensions, {len(frame) // len(names):,} texts each, "
                        f"coloured by {len(codes)} classes: {', '.join(map(str, names))}.")
     return figure
 
 
 OTHER = "other classes"
+
+
+def _key(label: str, code: int) -> Line2D:
+    colour, marker = _look(code)
+    name = label if code < 0 else f"{code + 1}  {_safe(label)}"
+    return Line2D([], [], color=colour, marker=marker, markersize=7, linestyle="none", label=name)
 
 
 def _frequent(labels: pd.Series) -> pd.Series:
@@ -345,19 +354,16 @@ def _legend_columns(codes: Mapping) -> int:
     return max(1, min(len(codes), 4 if longest <= 13 else 3 if longest <= 20 else 2))
 
 
-def _scatter(axes: Axes, frame: pd.DataFrame, codes: Mapping[str, int | None]) -> None:
+def _scatter(axes: Axes, frame: pd.DataFrame, codes: Mapping[str, int]) -> None:
     size = float(np.clip(6_000 / max(len(frame), 1), 4, 22))
+    for part in np.array_split(np.arange(len(frame)), 10):  # in turns, so that no class lies on top of all others
+        for (colour, marker), points in frame.iloc[part].groupby(frame["label"].iloc[part].map(codes).map(_look)):
+            axes.scatter(points["x"], points["y"], s=size, color=colour, marker=marker, linewidths=0, alpha=0.75)
     for label, code in codes.items():
         part = frame[frame["label"] == label]
-        colour = FAINT if code is None else CLASS_COLOURS[code % 7]
-        marker = "o" if code is None else CLASS_MARKERS[code // 7]
-        name = _safe(label) if code is None else f"{code + 1}  {_safe(label)}"
-        axes.scatter(part["x"], part["y"], s=size, color=colour, marker=marker, linewidths=0, alpha=0.75, label=name)
-    for label, code in codes.items():
-        part = frame[frame["label"] == label]
-        if code is not None and len(part):
+        if code >= 0 and len(part):
             text = axes.text(part["x"].median(), part["y"].median(), str(code + 1), fontsize=11, fontweight="bold",
-                             ha="center", va="center", color=CLASS_COLOURS[code % 7])
+                             ha="center", va="center", color=_look(code)[0])
             text.set_path_effects([patheffects.withStroke(linewidth=3, foreground="white")])
     axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)
@@ -365,41 +371,54 @@ def _scatter(axes: Axes, frame: pd.DataFrame, codes: Mapping[str, int | None]) -
     axes.spines[:].set_color(FAINT)
 
 
+def _look(code: int) -> tuple[str, str]:
+    return (PALE, "o") if code < 0 else (CLASS_COLOURS[code % 7], CLASS_MARKERS[code // 7])
+
+
 # --- The method ----------------------------------------------------------------------------------------------------
 
-PATHS = (("base", ()), ("mlm", ("masked words",)), ("clust", ("clusters",)), ("mlm+clust", ("masked words", "clusters")))
+PATHS = (
+    ("base", ()),
+    ("mlm", ("masked words",)),
+    ("clust", ("clusters",)),
+    ("mlm+clust", ("masked words", "clusters")),
+)
+PHASES = (  # left and right end, title, what the model sees in it
+    (1.5, 19.5, "Pretraining", "any text"),
+    (21.5, 68.5, "Inter-training", "your texts, no labels"),
+    (70.5, 98.5, "Fine-tuning", "a few labels"),
+)
 
 
 @_styled
 def method() -> Figure:
-    """Figure 1, in a design of our own: four lines from one pretrained model, by way of inter-training, to fine-tuning."""
-    figure = _figure(3.9, "Four paths start at one pretrained model and end in fine-tuning on a few labels. Path 1 goes "
-                     "there directly. Path 2 first trains on masked words of the texts, path 3 on predicting each "
-                     "text's cluster, path 4 on masked words and then on clusters.")
+    """Figure 1, in a design of our own: four lines from a pretrained model, through inter-training, to fine-tuning."""
+    figure = _figure(3.9, "Four paths start at one pretrained model and end in fine-tuning on a few labels. Path 1 "
+                     "goes there directly. Path 2 first trains on masked words of the texts, path 3 on predicting "
+                     "each text's cluster, path 4 on masked words and then on clusters.")
     figure.set_layout_engine("none")
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, 100), ylim=(0, 61))
     axes.set_axis_off()
-    for left, right, title, below in ((2, 19, "Pretraining", "any text"), (22, 67, "Inter-training", "your texts, no labels"),
-                                      (70, 98, "Fine-tuning", "a few labels")):
+    for left, right, title, below in PHASES:
         axes.add_patch(FancyBboxPatch((left, 1.5), right - left, 58, "round,pad=0,rounding_size=2", color="#F1F3F4"))
-        axes.text((left + right) / 2, 55.5, title, ha="center", va="center", fontsize=12, fontweight="bold")
+        axes.text((left + right) / 2, 55.5, title, ha="center", va="center", fontsize=11, fontweight="bold")
         axes.text((left + right) / 2, 51, below, ha="center", va="center", fontsize=10.5, color=GREY)
     for i, (setting, stops) in enumerate(PATHS):
         _path(axes, 42 - 11.5 * i, i + 1, setting, stops)
-    _station(axes, 10.5, 24.75, 14, "model", GREY, height=12)
+    _station(axes, 10.5, 24.75, 13.5, "model", GREY, height=12)
     return figure
 
 
 def _path(axes: Axes, y: float, number: int, setting: str, stops: Sequence[str]) -> None:
-    colour, start = SETTINGS[setting][0], (17.5, 24.75)
-    bend = Path([start, (24, start[1]), (20, y), (29, y), (84, y)], [1, 4, 4, 4, 2])
+    colour, start = SETTINGS[setting][0], (16, 24.75)
+    bend = Path([start, (24, start[1]), (17, y), (26, y), (84, y)], [1, 4, 4, 4, 2])
     axes.add_patch(PathPatch(bend, fill=False, edgecolor=colour, linewidth=3.2, capstyle="round"))
+    _station(axes, 26, y, 4, str(number), colour, height=5.5, filled=True)
     for stop in stops:
-        _station(axes, {"masked words": 37.5, "clusters": 57}[stop], y, {"masked words": 19.5, "clusters": 14}[stop],
-                 stop, colour)
-    _station(axes, 84, y, 26, tables.TITLES[setting], colour, filled=True)
-    axes.text(25.2, y + 0.4, str(number), fontsize=10.5, fontweight="bold", ha="center", va="bottom", color=colour)
+        x, width = {"masked words": (40.5, 20), "clusters": (59.3, 13.5)}[stop]
+        _station(axes, x, y, width, stop, colour)
+    _station(axes, 84.5, y, 25, tables.TITLES[setting], colour, filled=True)
 
 
 def _station(axes: Axes, x: float, y: float, width: float, text: str, colour: str, height: float = 7,
