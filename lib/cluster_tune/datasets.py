@@ -6,6 +6,7 @@ one: empty rows are dropped and counted in `notes`. Left out: streaming, multi-l
 """
 
 import csv
+import errno
 import hashlib
 import io
 import json
@@ -13,6 +14,7 @@ import os
 import re
 import tarfile
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -262,7 +264,7 @@ def fetch(name: str, progress: bool = True, again: bool = False, download: Calla
     """Get the data set from its source, split it, and write `data/NAME/{train,dev,test}.parquet`.
 
     What is already there is loaded and nothing is fetched, unless `again`; the checksums of the first time are then
-    compared. `download(info, folder, progress)` -> the list of source files stands in for the network in tests.
+    compared. `download(info, folder, progress, again)` -> {file name: path} can stand in for the network.
     """
     entry = info(name)
     own = paths.own_data()
@@ -271,8 +273,8 @@ def fetch(name: str, progress: bool = True, again: bool = False, download: Calla
     if here and not (again and name not in EMBEDDED):
         return load(name)
     paths.writable(folder)
-    files = (download or _download)(entry, folder, progress)
-    checksums = {path.name: _sha256(path) for path in files}
+    files = (download or _download)(entry, folder, progress, again)
+    checksums = {source: _sha256(path) for source, path in files.items()}
     _compare(entry, folder, checksums)
     raw = _READERS.get(name, _read_tables)(entry, files)
     parts, notes = _checked(raw, name)
@@ -532,46 +534,160 @@ def _record(folder: Path) -> dict:
 # Fetching
 
 
-def _download(entry: Info, folder: Path, progress: bool) -> list[Path]:
-    """The source's files, from the hub or from their addresses; InputError where they cannot be had."""
+def _download(entry: Info, folder: Path, progress: bool, again: bool) -> dict[str, Path]:
+    """The source's files by name, from the hub or from their addresses; InputError where they cannot be had."""
     try:
         if entry.hub:
-            return _from_hub(entry, progress)
-        return [_from_address(address, folder / name, progress) for name, address in entry.files.items()]
+            return _from_hub(entry.hub, progress)
+        source = paths.writable(folder / "source")
+        return {
+            name: _from_address(url, source / name, progress, again, name in entry.sha256)
+            for name, url in entry.files.items()
+        }
     except OSError as error:
-        host = "huggingface.co" if entry.hub else re.sub(r"^\w+://([^/]*).*", r"\1", next(iter(entry.files.values())))
-        reason = _first_line(error)
-        raise InputError(f"cannot fetch '{entry.key}' from {host} ({reason}); {_what_to_put(entry.key)}") from None
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            raise InputError(f"cannot store '{entry.key}': {error.strerror}; free the disk or choose another") from None
+        host = urllib.parse.urlsplit(entry.address if entry.hub else next(iter(entry.files.values()))).netloc
+        reason = f"cannot fetch '{entry.key}' from {host} ({_first_line(error)})"
+        raise InputError(f"{reason}; connect and try again, or {_what_to_put(entry.key)}") from None
 
 
-def _from_hub(entry: Info, progress: bool) -> list[Path]:
-    raise NotImplementedError
+def _from_hub(repository: str, progress: bool) -> dict[str, Path]:
+    """The tables of a dataset repository, or else those the hub has converted; whole files are not fetched twice."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    silenced = not progress and not are_progress_bars_disabled()
+    if silenced:
+        disable_progress_bars()
+    try:
+        for revision in ("main", "refs/convert/parquet"):
+            options = {"repo_type": "dataset", "revision": revision, "allow_patterns": ["*.parquet", "*.jsonl"]}
+            root = Path(snapshot_download(repository, **options))
+            tables = [path for path in sorted(root.rglob("*")) if path.suffix in (".parquet", ".jsonl")]
+            if tables:
+                return {path.relative_to(root).as_posix(): path for path in tables}
+    finally:
+        if silenced:
+            enable_progress_bars()
+    raise FileNotFoundError(f"no tables in {repository}")
 
 
-def _from_address(address: str, path: Path, progress: bool) -> Path:
-    raise NotImplementedError
+def _from_address(address: str, path: Path, progress: bool, again: bool = False, resume: bool = False) -> Path:
+    """One file, there only when whole; `resume` where an earlier attempt broke off (for files with a checksum)."""
+    if path.is_file() and not again:
+        return path
+    part = path.with_name(path.name + ".part")
+    have = part.stat().st_size if resume and part.is_file() else 0
+    request = urllib.request.Request(address, headers={"User-Agent": "cluster-tune"})
+    if have:
+        request.add_header("Range", f"bytes={have}-")
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            resumed = bool(have) and response.status == 206
+            _stream(response, part, "ab" if resumed else "wb", have if resumed else 0, progress)
+    except urllib.error.HTTPError as error:
+        if have and error.code == 416:  # nothing is left to send: the part was whole, or is of another file
+            part.unlink()
+            return _from_address(address, path, progress, again)
+        raise
+    os.replace(part, path)
+    return path
+
+
+def _stream(response, part: Path, mode: str, have: int, progress: bool) -> None:
+    """Copy a response to a file with a progress bar; OSError if it ends early."""
+    from tqdm import tqdm
+
+    length = response.headers.get("Content-Length")
+    total = have + int(length) if length else None
+    bar = tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=part.stem, disable=None if progress else True)
+    with bar, part.open(mode) as stream:
+        while chunk := response.read(1 << 18):
+            stream.write(chunk)
+            bar.update(len(chunk))
+    if total is not None and part.stat().st_size != total:
+        raise ConnectionError(f"{part.stem} broke off at {part.stat().st_size} of {total} bytes")
 
 
 def _compare(entry: Info, folder: Path, checksums: dict[str, str]) -> None:
     """Refuse source files that differ from the pinned ones or from those of the first fetch."""
-    for known, whose in ((entry.sha256, "the published ones"), (_record(folder).get("files", {}), "the first fetch")):
-        for name, expected in known.items():
-            if name in checksums and checksums[name] != expected:
-                raise InputError(f"'{name}' of '{entry.key}' differs from {whose}; delete '{folder}' and fetch again")
+    for known, whose in ((entry.sha256, "the published file"), (_record(folder).get("files", {}), "the first fetch")):
+        for name in known.keys() & checksums.keys():
+            if checksums[name] != known[name]:
+                raise InputError(f"'{name}' of '{entry.key}' differs from {whose}; delete '{folder}' and fetch it anew")
 
 
-def _read_tables(entry: Info, files: list[Path]) -> dict[str, pd.DataFrame]:
-    raise NotImplementedError
+def _read_tables(entry: Info, files: dict[str, Path]) -> dict[str, pd.DataFrame]:
+    """The parts of a hub repository, by the words in the files' names; joined where the split is ours to make."""
+    frames = {}
+    for part in entry.parts:
+        found = [path for name, path in sorted(files.items()) if part in re.split(r"[/._-]", name)]
+        if not found:
+            raise InputError(f"the source of '{entry.key}' has no part '{part}', only {_some(sorted(files))}")
+        frames[part] = pd.concat([_mapped(entry, path) for path in found], ignore_index=True)
+    return {"all": pd.concat(frames.values(), ignore_index=True)} if entry.whole else frames
 
 
-_READERS = {}
+def _mapped(entry: Info, path: Path) -> pd.DataFrame:
+    """The fields of a source table as `text` and `label`."""
+    frame = _read_lines(path) if path.suffix == ".jsonl" else _read_parquet(path)
+    if missing := sorted({*entry.text, entry.label} - set(frame.columns)):
+        raise InputError(f"the source of '{entry.key}' has no field {_some(missing)}, it has {_some(list(frame), 8)}")
+    texts = frame[entry.text[0]].fillna("").str.strip()
+    for column in entry.text[1:]:
+        texts = (texts + " " + frame[column].fillna("").str.strip()).str.strip()
+    labels = frame[entry.label].map(dict(enumerate(entry.labels))) if entry.labels else frame[entry.label]
+    return pd.DataFrame({"text": texts, "label": labels})
+
+
+def _read_lines(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_json(path, lines=True)
+    except ValueError as error:
+        raise InputError(f"cannot read '{path}' as JSON lines ({_first_line(error)}); fetch it again") from None
+
+
+def _read_newsgroups(entry: Info, files: dict[str, Path]) -> dict[str, pd.DataFrame]:
+    """Postings out of the archive, whole: headers, footers and quotes. The folders are part and newsgroup."""
+    rows = {"train": [], "test": []}
+    try:
+        with tarfile.open(next(iter(files.values()))) as archive:
+            for member in sorted(filter(tarfile.TarInfo.isfile, archive), key=lambda member: member.name):
+                folder, label, _ = member.name.split("/")[-3:]
+                rows[folder.rpartition("-")[2]].append((archive.extractfile(member).read().decode("latin-1"), label))
+    except (tarfile.TarError, EOFError, KeyError, ValueError) as error:
+        raise InputError(f"the archive of '{entry.key}' is damaged ({_first_line(error)}); fetch it again") from None
+    return {part: pd.DataFrame(found, columns=["text", "label"]) for part, found in rows.items()}
+
+
+def _read_isear(entry: Info, files: dict[str, Path]) -> dict[str, pd.DataFrame]:
+    """Fields between bars, a line an answer; a stray letter stands where the source once broke its lines."""
+    header, *lines = next(iter(files.values())).read_text(encoding="utf-8").splitlines()
+    names = header.split("|")
+    text, label = names.index(entry.text[0]), names.index(entry.label)
+    after = len(names) - text - 1  # fields after the text, which may itself hold a bar
+    cells = [line.split("|") for line in lines if line.count("|") >= len(names) - 1]
+    texts = [re.sub(r"\s*(?:(?<!\w)á(?!\w)\s*)+|\s+", " ", "|".join(cell[text:-after])).strip() for cell in cells]
+    return {"all": pd.DataFrame({"text": texts, "label": [cell[label] for cell in cells]})}
+
+
+def _read_cfpb(entry: Info, files: dict[str, Path]) -> dict[str, pd.DataFrame]:
+    """Complaints with a narrative, under the merged names of products."""
+    frame = _read_file(next(iter(files.values())), entry.text[0], entry.label)
+    frame = frame[frame["text"].str.strip() != ""].reset_index(drop=True)
+    return {"all": frame.assign(label=frame["label"].replace(CFPB_PRODUCTS))}
+
+
+_READERS = {"20_newsgroups": _read_newsgroups, "isear": _read_isear, "cfpb": _read_cfpb}
 
 
 def _what_to_put(name: str) -> str:
     parts = "all.parquet" if REGISTRY[name].whole else "train.parquet and test.parquet"
-    where = paths.own_data() or "a folder of yours"
-    how = "" if paths.own_data() else " and set CLUSTER_TUNE_DATA to that folder"
-    return f"put {parts} (or .csv; columns text, label) into {where}/{name}/{how}"
+    what = f"put {parts} (or .csv; columns text, label) into"
+    if own := paths.own_data():
+        return f"{what} {own / name}"
+    return f"{what} FOLDER/{name} and set CLUSTER_TUNE_DATA=FOLDER"
 
 
 def _sha256(path: Path) -> str:
@@ -580,7 +696,8 @@ def _sha256(path: Path) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    lines = str(getattr(error, "reason", None) or error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def _some(names: list[str], most: int = 3) -> str:

@@ -33,7 +33,7 @@ PACKAGES = {
     "torch": "torch",
     "transformers": "transformers",
 }
-SETTINGS = {"format": 1, "paragraphs": 3, "max_words": 100, "min_words": 8, "same_words": 12, "pool": 3}
+SETTINGS = {"format": 2, "paragraphs": 3, "max_words": 100, "min_words": 8, "same_words": 12, "pool": 3}
 MASK = "library"
 
 _SKIPPED = {
@@ -46,12 +46,12 @@ _NAMES = re.compile(
     re.IGNORECASE,
 )
 _MARKUP = [
-    (re.compile(r"https?://\S+|<https?://[^>]*>"), ""),
     (re.compile(r"\[\w+\]_|\|\w+\|_?|\[\[?\w*\]\]"), ""),  # footnotes, substitutions
     (re.compile(r"\[`([^`]*)`\](?:\([^)]*\))?"), r"`\1`"),  # transformers' links to objects
     (re.compile(r"\[([^\]\[]+)\]\([^)]*\)"), r"\1"),  # Markdown links
     (re.compile(r":(?:\w+:)?\w+:`[~!]?([^`<]*?)\s*(?:<[^`]*>)?`"), r"\1"),  # roles
     (re.compile(r"`([^`<]+?)\s*<[^`]*>`__?"), r"\1"),  # reST links
+    (re.compile(r"<?https?://[^\s)>\]]+>?"), ""),
     (re.compile(r"`+[~.]?([^`]*)`+_{0,2}"), r"\1"),
     (re.compile(r"\\(?=s\b)|%\(\w+\)s"), ""),  # an escaped plural, a placeholder for shared text
     (re.compile(r"(?<!\w)\*{1,2}([^*\s](?:[^*]*[^*\s])?)\*{1,2}(?!\w)"), r"\1"),
