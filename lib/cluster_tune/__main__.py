@@ -1,0 +1,190 @@
+"""The command line: `cluster-tune COMMAND`, one command a thing a person wants done.
+
+Only arguments, progress and exit codes are here; each command is a call of the library. Bad input prints one line and
+exits with 2, an interruption with 130.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from cluster_tune import __version__, design, paths
+from cluster_tune.errors import InputError
+
+
+class _Progress:
+    """Shows what `experiment.ensure` reports: a bar over runs with the time left, and one line a finished run."""
+
+    def __init__(self):
+        self.bar = None
+
+    def __call__(self, event: str, facts: dict) -> None:
+        getattr(self, event)(facts)
+
+    def plan(self, facts: dict) -> None:
+        from tqdm import tqdm
+
+        self.close()
+        done = facts["wanted"] - facts["missing"]
+        print(f"{facts['dataset']}: {facts['missing']} of {facts['wanted']} runs to do", flush=True)
+        self.bar = tqdm(total=facts["wanted"], initial=done, unit="run", file=sys.stderr, dynamic_ncols=True)
+
+    def stage(self, facts: dict) -> None:
+        self.bar.set_postfix_str(facts["what"])
+
+    def update(self, facts: dict) -> None:
+        self.bar.set_postfix_str(f"{facts['what']}: update {facts['update']}/{facts['updates']}, loss {facts['loss']:.3f}")
+
+    def run(self, record: dict) -> None:
+        from tqdm import tqdm
+
+        keys = f"{record['dataset']} {record['encoder']} {record['setting']} {record['recipe']} {record['budget']}"
+        line = f"{keys} #{record['repetition']}: accuracy {record['accuracy']:.3f}, {record['seconds']:.0f} s"
+        tqdm.write(line, file=sys.stdout)
+        sys.stdout.flush()
+        self.bar.update()
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+def _list(options: argparse.Namespace) -> None:
+    from cluster_tune import datasets, encoders
+
+    for kind, names in {
+        "data sets": datasets.REGISTRY,
+        "encoders": encoders.KNOWN,
+        "settings": design.SETTINGS,
+        "recipes": design.RECIPES,
+    }.items():
+        print(f"{kind}: {', '.join(names)}")
+
+
+def _data(options: argparse.Namespace) -> None:
+    from cluster_tune import datasets
+
+    for name in options.names:
+        data = datasets.fetch(name)
+        print(f"{name}: {len(data.train):,} train, {len(data.dev):,} dev, {len(data.test):,} test, {data.fingerprint}")
+
+
+def _run(options: argparse.Namespace) -> None:
+    from cluster_tune import experiment
+
+    wanted = design.runs(
+        options.datasets,
+        options.encoder,
+        options.settings,
+        options.recipes,
+        options.budgets,
+        range(options.repetitions),
+    )
+    progress = _Progress()
+    try:
+        experiment.ensure(
+            wanted,
+            text_column=options.text_column,
+            label_column=options.label_column,
+            device=options.device,
+            precision=options.precision,
+            report=progress,
+        )
+    finally:
+        progress.close()
+
+
+def _gather(options: argparse.Namespace) -> None:
+    from cluster_tune import results
+
+    frame = results.gather()
+    print(f"{len(frame)} runs in '{paths.results() / 'runs.csv'}'")
+
+
+def _page(options: argparse.Namespace) -> None:
+    from cluster_tune import pages
+
+    parameters = dict(_pair(text) for text in options.parameters)
+    print(pages.make(options.name, template=options.template, out=options.out, title=options.title, parameters=parameters))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"parameter '{text}' is not of the form name=value")
+    return name, value
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(number) for number in _names(text)]
+    except ValueError:
+        raise InputError(f"'{text}' is not a list of whole numbers such as 64,128") from None
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    top = _Parser(prog="cluster-tune", description="Cluster & Tune, reproduced: the paper's experiment on your machine.")
+    top.add_argument("--version", action="version", version=f"cluster-tune {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+
+    one = commands.add_parser("list", help="name the data sets, encoders, settings and recipes")
+    one.set_defaults(call=_list)
+
+    one = commands.add_parser("data", help="fetch data sets, split them and store them under data/")
+    one.add_argument("names", nargs="+", metavar="NAME")
+    one.set_defaults(call=_data)
+
+    one = commands.add_parser("run", help="compute what is missing of a grid of runs")
+    one.add_argument("datasets", nargs="+", metavar="DATASET", help="a name, or the path of a CSV or parquet file")
+    one.add_argument("--encoder", default="minilm", help="minilm, bert-base, a hub id or a folder (default: minilm)")
+    one.add_argument("--settings", type=_names, default=["base", "clust"], metavar="A,B", help="default: base,clust")
+    one.add_argument("--recipes", type=_names, default=["paper", "trained"], metavar="A,B", help="default: paper,trained")
+    one.add_argument("--budgets", type=_numbers, default=[64, 128], metavar="N,N", help="default: 64,128")
+    one.add_argument("--repetitions", type=int, default=5, metavar="N", help="default: 5")
+    one.add_argument("--text-column", default="text", help="of a file of your own (default: text)")
+    one.add_argument("--label-column", default="label", help="of a file of your own (default: label)")
+    one.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    one.add_argument("--precision", default="auto", help="auto, bf16 or fp32 (default: auto)")
+    one.set_defaults(call=_run)
+
+    one = commands.add_parser("gather", help="fold the records of finished runs into results/runs.csv")
+    one.set_defaults(call=_gather)
+
+    one = commands.add_parser("page", help="execute a notebook into a page of the book")
+    one.add_argument("name", metavar="NAME", help="a data set")
+    one.add_argument("--template", default="dataset", help="a notebook of notebooks/ (default: dataset)")
+    one.add_argument("--title", help="the page's title (default: the data set's)")
+    one.add_argument("--out", help="where to write it (default: book/datasets/NAME.ipynb)")
+    one.add_argument("-p", dest="parameters", action="append", default=[], metavar="NAME=VALUE", help="a parameter")
+    one.set_defaults(call=_page)
+    return top
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser that reports in one line, as everything else here does."""
+
+    def error(self, message: str):
+        raise InputError(f"{message}; see {self.prog} --help")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    try:
+        options = parser().parse_args(arguments)
+        options.call(options)
+    except InputError as error:
+        print(f"cluster-tune: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("cluster-tune: interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""The store of results: one small JSON a finished run, and tidy tables gathered from them.
+
+A record is written last and atomically, with every key inside it, so "exists" means "finished"; file names are never
+parsed. `runs.csv` is what is committed and read by every page; `runs/` holds records not yet gathered. The tables
+beside it (clusters, losses, ...) have one file a writer, and their keys as columns.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from cluster_tune import paths
+from cluster_tune.design import Run
+from cluster_tune.errors import InputError
+
+# The order of columns in runs.csv: what was run, what came out, and what it was run with.
+KEYS = ["dataset", "encoder", "setting", "clustering", "recipe", "budget", "repetition"]
+TEXT = {"clustering": str, "sample_fingerprint": str, "data_fingerprint": str, "encoder_fingerprint": str, "run_id": str}
+
+
+def identity(run: Mapping) -> str:
+    """16 hexadecimal digits that stand for everything that decides a run's outcome. Another recipe, data or weights
+    make another run, so that a record made with other settings is never mixed in silently."""
+    return hashlib.sha256(_canonical(run)).hexdigest()[:16]
+
+
+def _canonical(record: Mapping) -> bytes:
+    return json.dumps(record, sort_keys=True, ensure_ascii=False).encode()
+
+
+def write_atomically(path: Path, content: bytes) -> Path:
+    """Write to a temporary name, flush to disk, rename; InputError if that fails, and nothing at `path` has changed."""
+    paths.writable(path.parent)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(
+            f"cannot write '{path}': {error.strerror}; what was finished is kept, make room and run the same command again"
+        ) from None
+    return path
+
+
+def write(record: Mapping) -> Path:
+    """Store the record of a finished run under its `run_id`, with a digest that tells a later edit."""
+    digest = hashlib.sha256(_canonical(record)).hexdigest()[:16]
+    content = json.dumps({**record, "digest": digest}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return write_atomically(paths.results() / "runs" / f"{record['run_id']}.json", content.encode())
+
+
+def read(path: Path) -> dict:
+    """One record; InputError for a file that is not whole or was edited."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        digest = record.pop("digest")
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise InputError(f"record '{path}' is not whole; delete it, and its run will be computed again") from None
+    if digest != hashlib.sha256(_canonical(record)).hexdigest()[:16]:
+        raise InputError(f"record '{path}' was changed by hand; delete it, and its run will be computed again")
+    return record
+
+
+def records() -> list[dict]:
+    """Every record not yet gathered, in the order of their names."""
+    return [read(path) for path in sorted((paths.results() / "runs").glob("*.json"))]
+
+
+def _archive() -> pd.DataFrame:
+    path = paths.results() / "runs.csv"
+    if not path.is_file():
+        return pd.DataFrame(columns=["run_id", *KEYS])
+    try:
+        return pd.read_csv(path, dtype=TEXT, keep_default_na=False, na_values={"accuracy": [""]})
+    except (ValueError, OSError) as error:
+        raise InputError(f"cannot read '{path}': {error}; restore it from the repository") from None
+
+
+def load(
+    dataset: str | None = None,
+    encoder: str | None = None,
+    recipe: str | None = None,
+    setting: str | None = None,
+    data_fingerprint: str | None = None,
+) -> pd.DataFrame:
+    """The tidy frame of finished runs, one a row, sorted by its keys; the arguments narrow it down."""
+    frame = pd.concat([_archive(), pd.DataFrame(records())], ignore_index=True) if _fresh() else _archive()
+    frame = frame.drop_duplicates("run_id", keep="last")
+    wanted = {
+        "dataset": dataset,
+        "encoder": encoder,
+        "recipe": recipe,
+        "setting": setting,
+        "data_fingerprint": data_fingerprint,
+    }
+    for column, value in wanted.items():
+        if value is not None:
+            frame = frame[frame[column] == value]
+    return frame.sort_values(KEYS).reset_index(drop=True)
+
+
+def _fresh() -> bool:
+    return any((paths.results() / "runs").glob("*.json"))
+
+
+def finished() -> set[str]:
+    """The identities of all finished runs."""
+    return set(load()["run_id"])
+
+
+def gather() -> pd.DataFrame:
+    """Fold the records into `runs.csv` and return it; the records go only once it is safely written."""
+    gathered = sorted((paths.results() / "runs").glob("*.json"))
+    frame = load()
+    write_atomically(paths.results() / "runs.csv", frame.to_csv(index=False, lineterminator="\n").encode())
+    for path in gathered:
+        path.unlink()
+    return frame
+
+
+def coverage(frame: pd.DataFrame, wanted: Iterable[Run]) -> tuple[int, int]:
+    """How many of the wanted runs are in `frame`, and how many are wanted."""
+    have = set(zip(*(frame[key] for key in KEYS), strict=True)) if len(frame) else set()
+    keys = [tuple(getattr(run, key) for key in KEYS) for run in wanted]
+    return sum(key in have for key in keys), len(keys)
+
+
+def write_table(kind: str, keys: Mapping[str, str], frame: pd.DataFrame) -> Path:
+    """Store one writer's part of a table: `keys` become its first columns and its file's name."""
+    name = ".".join(str(value) for value in keys.values() if value != "")
+    content = frame.assign(**keys)[[*keys, *frame.columns]].to_csv(index=False, lineterminator="\n", float_format="%.6g")
+    return write_atomically(paths.results() / kind / f"{name}.csv", content.encode())
+
+
+def table(kind: str, **keys: str) -> pd.DataFrame:
+    """All parts of a table whose keys match, one below the other; InputError if there is none."""
+    parts = [pd.read_csv(path, keep_default_na=False) for path in sorted((paths.results() / kind).glob("*.csv"))]
+    for key, value in keys.items():
+        parts = [part[part[key].astype(str) == str(value)] for part in parts if key in part]
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        wanted = ", ".join(f"{key} {value}" for key, value in keys.items())
+        raise InputError(f"no {kind} in '{paths.results()}' for {wanted or 'anything'}; compute them with cluster-tune run")
+    return pd.concat(parts, ignore_index=True)
+
+
+def expand(counted: pd.DataFrame) -> pd.DataFrame:
+    """One row for each of the `count` things that a row of a table stands for."""
+    return counted.loc[counted.index.repeat(counted["count"])].drop(columns="count").reset_index(drop=True)

@@ -1,0 +1,256 @@
+"""The one place with torch: tokens, batches, one training loop, prediction and embeddings.
+
+What is trained on, and why, is decided by `intertraining` and `finetuning`; where weights come from, by `encoders`.
+Left out: evaluation during training, early stopping, checkpoints of a run (the paper has no development set).
+"""
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from cluster_tune.errors import InputError
+
+POOL = 32  # batches drawn together and then sorted by length: little padding, and still a random order
+PART = 16  # texts that go through the encoder together; their gradients add up to the batch's
+DROPOUT = 0.1
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Word pieces of n texts, end to end. `ids` int32 (total,), `offsets` int64 (n + 1,), `pad` the padding's id."""
+
+    ids: np.ndarray
+    offsets: np.ndarray
+    pad: int
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Word pieces per text, (n,)."""
+        return np.diff(self.offsets)
+
+    def take(self, rows: np.ndarray) -> "Tokens":
+        """The tokens of some texts, in the order of `rows`."""
+        pieces = [self.ids[self.offsets[row] : self.offsets[row + 1]] for row in rows]
+        offsets = np.concatenate([[0], np.cumsum(self.lengths[rows])]).astype(np.int64)
+        return Tokens(np.concatenate(pieces) if pieces else self.ids[:0], offsets, self.pad)
+
+    def batch(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Input ids and attention mask of some texts, both int64 (len(rows), longest of them)."""
+        width = int(self.lengths[rows].max())
+        ids = np.full((len(rows), width), self.pad, dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for line, row in enumerate(rows):
+            piece = self.ids[self.offsets[row] : self.offsets[row + 1]]
+            ids[line, : len(piece)] = piece
+            mask[line, : len(piece)] = 1
+        return torch.from_numpy(ids), torch.from_numpy(mask)
+
+
+def tokenise(tokenizer, texts: Sequence[str], max_length: int) -> Tokens:
+    """Word pieces with the special ones, cut at `max_length` (section 3.2: 128)."""
+    rows = tokenizer(list(texts), truncation=True, max_length=max_length, return_attention_mask=False)["input_ids"]
+    offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    flat = np.fromiter((piece for row in rows for piece in row), dtype=np.int32, count=offsets[-1])
+    return Tokens(flat, offsets, tokenizer.pad_token_id or 0)
+
+
+class Classifier(nn.Module):
+    """An encoder, its pooling, dropout and a linear layer. `pooling` is 'pooler' (BERT's own) or 'mean'."""
+
+    def __init__(self, encoder: nn.Module, pooling: str, n_classes: int, seed: int):
+        super().__init__()
+        self.encoder, self.pooling = encoder, pooling
+        self.dropout = nn.Dropout(DROPOUT)
+        self.head = nn.Linear(encoder.config.hidden_size, n_classes)
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():  # BERT's own initialisation: standard deviation .02, no bias
+            self.head.weight.normal_(0, 0.02, generator=generator)
+            self.head.bias.zero_()
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Logits (batch, classes) of input ids and mask (batch, length)."""
+        return self.head(self.dropout(_pooled(self.encoder, self.pooling, ids, mask)))
+
+
+def _pooled(encoder: nn.Module, pooling: str, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    output = encoder(input_ids=ids, attention_mask=mask)
+    if pooling == "pooler":
+        return output.pooler_output
+    if pooling == "cls":
+        return output.last_hidden_state[:, 0]
+    weights = mask.unsqueeze(-1).to(output.last_hidden_state.dtype)
+    return (output.last_hidden_state * weights).sum(1) / weights.sum(1)
+
+
+def device(name: str = "auto") -> torch.device:
+    """The device to train on: 'auto' takes a GPU where there is one; InputError for one that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"device '{name}' asked for, but torch sees no GPU here; use --device cpu or auto")
+    try:
+        return torch.device(name)
+    except RuntimeError:
+        raise InputError(f"unknown device '{name}'; use auto, cpu or cuda") from None
+
+
+def precision(where: torch.device, name: str = "auto") -> str:
+    """'bf16' where the hardware multiplies it natively, else 'fp32'; a given name is taken as it is."""
+    if name not in ("auto", "bf16", "fp32"):
+        raise InputError(f"unknown precision '{name}'; use auto, bf16 or fp32")
+    if name != "auto":
+        return name
+    native = torch.cuda.is_bf16_supported() if where.type == "cuda" else torch.cpu._is_avx512_bf16_supported()
+    return "bf16" if native else "fp32"
+
+
+def _autocast(where: torch.device, bits: str):
+    return torch.autocast(where.type, dtype=torch.bfloat16, enabled=bits == "bf16")
+
+
+@contextlib.contextmanager
+def seeded(seed: int, where: torch.device) -> Iterator[None]:
+    """Dropout draws from torch's global generator: set it in here, and put the old state back after."""
+    with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextlib.contextmanager
+def _small_vocabulary(encoder: nn.Module, tokens: Tokens) -> Iterator[Tokens]:
+    """Train with the word embeddings that occur in `tokens` only, then put their rows back into the whole table.
+
+    Exact, because Adam without weight decay never moves a row that has no gradient; a few hundred texts touch some
+    thousand of 30,000 rows, and the gradient of the whole table would cost more than that of a layer.
+    """
+    whole = encoder.get_input_embeddings()
+    used, inverse = np.unique(np.append(tokens.ids, tokens.pad), return_inverse=True)
+    pad = int(inverse[-1])
+    rows = torch.from_numpy(used.astype(np.int64)).to(whole.weight.device)
+    padding = pad if whole.padding_idx is not None else None
+    encoder.set_input_embeddings(
+        nn.Embedding.from_pretrained(whole.weight.detach()[rows].clone(), freeze=False, padding_idx=padding)
+    )
+    try:
+        yield Tokens(inverse[:-1].astype(np.int32), tokens.offsets, pad)
+    finally:
+        with torch.no_grad():
+            whole.weight[rows] = encoder.get_input_embeddings().weight
+        encoder.set_input_embeddings(whole)
+
+
+def epoch(lengths: np.ndarray, batch_size: int, generator: np.random.Generator) -> list[np.ndarray]:
+    """The batches of one pass, each an array of rows. Many texts are batched by length; a few are simply shuffled,
+    since sorting a handful would put the same ones together in every pass."""
+    order = generator.permutation(len(lengths))
+    if len(order) <= POOL * batch_size:
+        return _cut(order, batch_size)
+    pools = _cut(order, POOL * batch_size)
+    batches = [batch for pool in pools for batch in _cut(pool[np.argsort(lengths[pool], kind="stable")], batch_size)]
+    return [batches[i] for i in generator.permutation(len(batches))]
+
+
+def _cut(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def _rate(schedule: str, update: int, updates: int) -> float:
+    """The share of the learning rate at an update (from 0): constant, or up over the first tenth and down to zero."""
+    if schedule == "constant":
+        return 1.0
+    warm = max(1, math.ceil(updates / 10))
+    return (update + 1) / warm if update < warm else (updates - update) / (updates - warm + 1)
+
+
+def train(
+    model: Classifier,
+    tokens: Tokens,
+    labels: np.ndarray,
+    *,
+    learning_rate: float,
+    batch_size: int,
+    updates: int,
+    schedule: str = "constant",
+    seed: int = 0,
+    bits: str = "fp32",
+    progress: Callable[[int, int, float], None] | None = None,
+) -> np.ndarray:
+    """Train in place for a number of updates with Adam (section 3.2); the loss of each update, (updates,).
+
+    `labels` int (n,). Passes follow each other until the updates are spent. `progress(update, updates, loss)`.
+    """
+    where = next(model.parameters()).device
+    rng = np.random.default_rng(seed)
+    targets = torch.from_numpy(np.asarray(labels, dtype=np.int64))
+    losses, queue = np.empty(updates), []
+    model.train()
+    with seeded(seed, where), _small_vocabulary(model.encoder, tokens) as tokens:
+        optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate, eps=1e-6, fused=True)
+        for update in range(updates):
+            queue = queue or epoch(tokens.lengths, batch_size, rng)
+            rows = queue.pop(0)
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate * _rate(schedule, update, updates)
+            losses[update] = sum(_backward(model, tokens, targets, part, len(rows), bits) for part in _parts(tokens, rows))
+            optimiser.step()
+            optimiser.zero_grad()
+            if progress:
+                progress(update + 1, updates, losses[update])
+    return losses
+
+
+def _parts(tokens: Tokens, rows: np.ndarray) -> list[np.ndarray]:
+    """A batch cut into parts of like length, whose gradients add up to the batch's: padding is most of the work in a
+    batch of mixed lengths."""
+    order = rows[np.argsort(-tokens.lengths[rows], kind="stable")]
+    return _cut(order, PART)
+
+
+def _backward(model: Classifier, tokens: Tokens, targets: torch.Tensor, rows: np.ndarray, batch: int, bits: str) -> float:
+    """Add the gradient of some rows of a batch of `batch` texts; their share of its mean loss."""
+    where = next(model.parameters()).device
+    ids, mask = tokens.batch(rows)
+    with _autocast(where, bits):
+        logits = model(ids.to(where), mask.to(where))
+    loss = nn.functional.cross_entropy(logits.float(), targets[rows].to(where), reduction="sum") / batch
+    loss.backward()
+    return loss.item()
+
+
+def _forward(module: Callable, model: nn.Module, tokens: Tokens, batch_size: int, bits: str) -> np.ndarray:
+    where = next(model.parameters()).device
+    order = np.argsort(tokens.lengths, kind="stable")[::-1]  # the longest first: memory that is short shows at once
+    parts = []
+    model.eval()
+    with torch.inference_mode(), _autocast(where, bits):
+        for rows in _cut(order, batch_size):
+            ids, mask = tokens.batch(rows)
+            parts.append(module(ids.to(where), mask.to(where)).float().cpu().numpy())
+    out = np.empty((len(order), parts[0].shape[1]), dtype=np.float32)
+    out[order] = np.concatenate(parts)
+    return out
+
+
+def predict(model: Classifier, tokens: Tokens, batch_size: int = 64, bits: str = "fp32") -> np.ndarray:
+    """Logits of n texts, float32 (n, classes), in their order; dropout off."""
+    return _forward(model, model, tokens, batch_size, bits)
+
+
+def embed(encoder: nn.Module, pooling: str, tokens: Tokens, batch_size: int = 64, bits: str = "fp32") -> np.ndarray:
+    """Sentence embeddings, float32 (n, width): [CLS] of the last layer for a 'pooler' encoder (section 5.3), else the
+    mean of the tokens."""
+    kind = "cls" if pooling == "pooler" else pooling
+    return _forward(lambda ids, mask: _pooled(encoder, kind, ids, mask), encoder, tokens, batch_size, bits)
+
+
+def copy_of(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A state dictionary that later training cannot change."""
+    return {name: value.detach().clone() for name, value in state.items()}
