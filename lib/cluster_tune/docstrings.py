@@ -6,6 +6,7 @@ the packages' names, which are masked so that a text does not give its label awa
 """
 
 import ast
+import hashlib
 import inspect
 import re
 import warnings
@@ -15,7 +16,6 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from cluster_tune.errors import InputError
@@ -33,7 +33,7 @@ PACKAGES = {
     "torch": "torch",
     "transformers": "transformers",
 }
-SETTINGS = {"format": 2, "paragraphs": 3, "max_words": 100, "min_words": 8, "same_words": 12, "pool": 3}
+SETTINGS = {"format": 3, "paragraphs": 3, "max_words": 100, "min_words": 8, "same_words": 12, "pool": 3}
 MASK = "library"
 
 _SKIPPED = {
@@ -82,9 +82,9 @@ def collect(per_package: int | None = 700, seed: int = 0, packages: Iterable[str
     shared = Counter(key for pool in pools.values() for key in pool)
     kept = {name: [text for key, text in pool.items() if shared[key] == 1] for name, pool in pools.items()}
     size = min(wanted, *map(len, kept.values()))
-    rng = np.random.default_rng(seed)
-    rows = [(texts[i], name) for name, texts in kept.items() for i in rng.permutation(len(texts))[:size]]
-    return pd.DataFrame(rows, columns=["text", "label"]).iloc[rng.permutation(len(rows))].reset_index(drop=True)
+    rows = [(text, name) for name, texts in kept.items() for text in _drawn(texts, seed)[:size]]
+    order = _drawn([text for text, _ in rows], seed + 1)
+    return pd.DataFrame(rows, columns=["text", "label"]).set_index("text").loc[order].reset_index()
 
 
 def versions() -> dict[str, str]:
@@ -154,16 +154,22 @@ def _below_title(lines: list[str], first: bool) -> list[str] | None:
 
 def _pool(root: Path, enough: int, seed: int) -> dict[str, str]:
     """Distinct texts of one package, key to text, from its files in a seeded order until there are `enough`."""
-    files = [path for path in sorted(root.rglob("*.py")) if not _SKIPPED.intersection(path.relative_to(root).parts)]
+    files = [path.relative_to(root) for path in root.rglob("*.py")]
+    files = [path.as_posix() for path in files if not _SKIPPED.intersection(path.parts)]
     pool = {}
-    for i in np.random.default_rng(seed).permutation(len(files)):
-        for docstring in _docstrings(files[i]):
+    for file in _drawn(files, seed):
+        for docstring in _docstrings(root / file):
             text = opening(docstring)
             if len(text.split()) >= SETTINGS["min_words"]:
                 pool.setdefault(_key(text), text)
         if len(pool) >= enough:
             break
     return pool
+
+
+def _drawn(names: Iterable[str], seed: int) -> list[str]:
+    """In a random order that a file or text more or less on another platform hardly changes: by seeded hashes."""
+    return sorted(names, key=lambda name: hashlib.sha256(f"{seed} {name}".encode("utf-8", "replace")).digest())
 
 
 def _key(text: str) -> str:
