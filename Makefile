@@ -8,8 +8,10 @@ READY := .venv/ready
 BUILD := _build
 FIRST_RUN := $(BUILD)/first_run
 PAGES := docstrings isear sms_spam ag_news
+CHAPTER_NOTEBOOKS := book/introduction.ipynb book/method.ipynb
+PICTURE := book/_static/method.png
 SOURCES := $(wildcard lib/cluster_tune/*.py)
-CHAPTERS := _config.yml _toc.yml $(wildcard book/*.md book/*.ipynb book/datasets/*.ipynb book/*.bib book/_static/*)
+INPUTS := _config.yml _toc.yml $(wildcard book/*.md book/*.ipynb book/datasets/*.ipynb book/*.bib book/_static/*)
 
 # A sum over two threads is not the sum over eight, digit for digit: the same number of threads on every machine.
 export OMP_NUM_THREADS ?= 2
@@ -39,6 +41,8 @@ bench: $(READY) ## measure against other implementations (minutes)
 
 pages: $(READY) ## execute the book's pages anew from results/
 	@set -e; for name in $(PAGES); do $(BIN)/cluster-tune page $$name; done
+	@$(BIN)/python -c "from cluster_tune import pages; [pages.refresh(f) for f in '$(CHAPTER_NOTEBOOKS)'.split()]"
+	@$(BIN)/python -c "from cluster_tune import figures; open('$(PICTURE)', 'wb').write(figures.show(figures.method()).png)"
 
 clean: ## remove what was built; data/, models/, results/ and .venv stay
 	rm -rf $(BUILD) .pytest_cache lib/cluster_tune/__pycache__ tests/__pycache__
@@ -68,6 +72,6 @@ $(FIRST_RUN)/done: notebooks/dataset.ipynb $(SOURCES) requirements.lock | $(READ
 	@mkdir -p $(FIRST_RUN) && touch $@
 
 # Warnings are errors; --keep-going shows them all before it fails.
-$(BUILD)/html/done: $(CHAPTERS) | $(READY)
+$(BUILD)/html/done: $(INPUTS) | $(READY)
 	$(BIN)/jupyter-book build . -W -n --keep-going --quiet
 	@touch $@

@@ -191,3 +191,19 @@ def test_check_finds_each_fault_and_nothing_in_a_good_cell():
         "cell 5 fails: ZeroDivisionError: no",
         "cell 6 writes to stderr: warning",
     ]
+
+
+def test_refresh_executes_a_notebook_in_place_and_keeps_it_if_that_fails(checkout):
+    template(checkout, "rate * 2")
+    file = checkout / "notebooks" / "dataset.ipynb"
+    pages.refresh(file, progress=False)
+    notebook = nbformat.read(file, as_version=4)
+    assert pages.check(notebook) == [] and len(notebook.cells) == 3
+    assert notebook.cells[2].outputs[0].data["text/plain"] == "0.0002"
+    template(checkout, "object()")
+    before = file.read_bytes()
+    with pytest.raises(InputError, match="was not renewed: cell 2 shows a memory address"):
+        pages.refresh(file, progress=False)
+    assert file.read_bytes() == before
+    with pytest.raises(InputError, match="there is no notebook"):
+        pages.refresh("nowhere.ipynb")

@@ -59,6 +59,21 @@ def make(
     return target
 
 
+def refresh(file: str | Path, progress: bool = True) -> Path:
+    """Execute a notebook in place, as it is: a template with its default parameters, or a chapter of the book.
+
+    The notebook stays as it was unless it runs through and passes `check`; errors are those of `make`.
+    """
+    file = Path(file)
+    if not file.is_file():
+        raise InputError(f"there is no notebook '{file}'; give the path of one")
+    notebook = clean(_execute(file, {}, progress))
+    if problems := check(notebook):
+        raise InputError(f"'{file.name}' was not renewed: {problems[0]}; correct it or the library")
+    _replace(file.resolve(), _text(notebook))
+    return file
+
+
 # --- templates and their parameters
 
 def find(template: str) -> Path:
