@@ -105,7 +105,12 @@ def _page(options: argparse.Namespace) -> None:
     from cluster_tune import pages
 
     parameters = dict(_pair(text) for text in options.parameters)
-    print(pages.make(options.name, template=options.template, out=options.out, title=options.title, parameters=parameters))
+    if options.first_run:
+        out, title = paths.book() / "first_run.ipynb", "A first run"
+    else:
+        out, title = options.out, options.title
+        parameters = {"profile": "cpu", "compute": "false", **parameters} if options.template == "dataset" else parameters
+    print(pages.make(options.name, template=options.template, out=out, title=title, parameters=parameters))
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -160,6 +165,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--template", default="dataset", help="a notebook of notebooks/ (default: dataset)")
     one.add_argument("--title", help="the page's title (default: the data set's)")
     one.add_argument("--out", help="where to write it (default: book/datasets/NAME.ipynb)")
+    one.add_argument("--first-run", action="store_true", help="the template's smoke run, to book/first_run.ipynb")
     one.add_argument("-p", dest="parameters", action="append", default=[], metavar="NAME=VALUE", help="a parameter")
     one.set_defaults(call=_page)
     return top

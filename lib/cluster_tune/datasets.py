@@ -260,6 +260,14 @@ def load(name: str, text_column: str = "text", label_column: str = "label") -> D
     raise InputError(f"data set '{name}' is not here; `cluster-tune data {name}` fetches it, or {_what_to_put(name)}")
 
 
+def name_of(name: str) -> str:
+    """What `load(name).name` would be, without loading: the name itself, or one made of a path's stem."""
+    if not _is_path(name):
+        return name
+    made = re.sub(r"[^a-z0-9]+", "_", Path(name).stem.lower()).strip("_") or "data"
+    return made + ("_file" if made in REGISTRY else "")  # results of the two must not be taken for each other
+
+
 def fetch(name: str, progress: bool = True, again: bool = False, download: Callable | None = None) -> Dataset:
     """Get the data set from its source, split it, and write `data/NAME/{train,dev,test}.parquet`.
 
@@ -337,8 +345,7 @@ def _is_path(name: str) -> bool:
 
 
 def _load_path(path: Path, text_column: str, label_column: str) -> Dataset:
-    name = re.sub(r"[^a-z0-9]+", "_", path.stem.lower()).strip("_") or "data"
-    name += "_file" if name in REGISTRY else ""  # results of the two must not be taken for each other
+    name = name_of(str(path))
     if path.is_dir():
         if not (found := _part_files(path)):
             raise InputError(f"'{path}' holds no train and test (or all) as .csv or .parquet; put them there")
@@ -386,9 +393,11 @@ def _assemble(name: str, parts: dict[str, pd.DataFrame], notes: Iterable[str], o
     counts = pd.concat([parts[part]["label"] for part in PARTS]).value_counts()
     if absent := sorted(set(counts.index) - set(parts["train"]["label"])):
         notes = (*notes, f"No text of {_some(absent)} is in the training part.")
+    if twice := int(parts["test"]["text"].isin(set(parts["train"]["text"])).sum()):
+        notes = (*notes, f"{twice} of {len(parts['test'])} test texts are in the training part, too.")
     return Dataset(
         name, entry.title if entry else name.replace("_", " "), entry.topical if entry else None,
-        *(parts[part] for part in PARTS), tuple(sorted(counts.index)), fingerprint(parts), tuple(notes), origin,
+        *(parts[part] for part in PARTS), tuple(sorted(counts.index)), fingerprint(parts), tuple(dict.fromkeys(notes)), origin,
     )  # fmt: skip
 
 
@@ -425,7 +434,8 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path)
     except (OSError, ValueError, pyarrow.ArrowException) as error:
-        raise InputError(f"cannot read '{path}' as parquet ({_first_line(error)}); write or fetch it again") from None
+        why = getattr(error, "strerror", None) or "damaged, or not parquet"
+        raise InputError(f"cannot read '{path}' as parquet ({why}); write or fetch it again") from None
 
 
 def _read_csv(path: Path, separator: str = ",") -> pd.DataFrame:
@@ -476,6 +486,8 @@ def _clean(frame: pd.DataFrame, where: str) -> tuple[pd.DataFrame, int]:
     empty = texts.isna() | ~texts.fillna("").str.contains(r"\S", regex=True)
     if empty.mean() > MAX_EMPTY:
         raise InputError(f"{empty.sum()} of {len(frame)} texts of {where} are empty; name another text column")
+    if not frame["label"].map(pd.api.types.is_scalar).all():
+        raise InputError(f"the label column of {where} holds lists, not one label a text; name another one")
     labels = frame["label"].map(lambda value: None if pd.isna(value) else str(value).strip() or None)
     if (missing := labels.isna() & ~empty).any():
         first = int(np.flatnonzero(missing)[0]) + 1

@@ -90,6 +90,40 @@ class Run:
         return self.setting.endswith("clust")
 
 
+@dataclass(frozen=True)
+class Profile:
+    """How much of the grid to run for one data set."""
+
+    settings: tuple[str, ...]
+    recipes: tuple[str, ...]
+    budgets: tuple[int, ...]
+    repetitions: tuple[int, ...]
+
+
+PROFILES = {
+    "smoke": Profile(("base", "clust"), ("paper", "trained"), (64,), (0,)),
+    "cpu": Profile(("base", "clust"), ("paper", "trained"), (64, 128, 256), REPETITIONS),
+    "paper": Profile(("base", "clust"), ("paper", "trained"), BUDGETS, REPETITIONS),
+}
+
+
+def grid(
+    dataset: str,
+    encoder: str = "minilm",
+    profile: str = "smoke",
+    budgets: Iterable[int] = (),
+    repetitions: int = 0,
+) -> list[Run]:
+    """The runs of a profile for one data set; `budgets` and a number of `repetitions`, where given, replace its own."""
+    if profile not in PROFILES:
+        raise unknown("profile", profile, PROFILES)
+    if repetitions < 0:
+        raise InputError(f"{repetitions} repetitions are fewer than none; give a positive number, or 0 for the profile's")
+    plan = PROFILES[profile]
+    numbers = range(repetitions) if repetitions else plan.repetitions
+    return runs([dataset], encoder, plan.settings, plan.recipes, tuple(budgets) or plan.budgets, numbers)
+
+
 def runs(
     datasets: Iterable[str],
     encoder: str = "minilm",

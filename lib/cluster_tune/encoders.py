@@ -23,6 +23,7 @@ _WANTED = [
     "config.json", "model*.safetensors", "model.safetensors.index.json", "tokenizer*", "vocab*", "merges.txt",
     "special_tokens_map.json", "*.model", "1_Pooling/config.json",
 ]  # fmt: skip
+_VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,21 @@ def resolve(name: str) -> Encoder:
     path = Path(name).expanduser()
     if path.is_dir():
         folder = path.resolve()
-        label = f"{folder.name}-folder" if folder.name in KNOWN else folder.name
-        return Encoder(label, str(folder), _pooling(_complete(folder)), title=folder.name)
+        return Encoder(name_of(name), str(folder), _pooling(_complete(folder)), title=folder.name)
     if path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
-        raise InputError(f"there is no folder '{name}'; give a folder with config.json, a tokenizer and *.safetensors")
+        raise InputError(f"there is no folder '{name}'; give one with config.json, a tokenizer and model.safetensors")
     if "/" not in name:
         raise unknown("encoder", name, (*KNOWN, "a folder", "an id on the Hugging Face hub"))
     return Encoder(name, name, _pooling(_complete(_from_hub(name))), title=name, local=False)
+
+
+def name_of(name: str) -> str:
+    """What `resolve(name).name` would be, without looking at any weights: the name itself, or a folder's."""
+    path = Path(name).expanduser()
+    if name in KNOWN or not path.is_dir():
+        return name
+    folder = path.resolve().name
+    return f"{folder}-folder" if folder in KNOWN else folder
 
 
 def folder(encoder: Encoder) -> Path:
@@ -82,12 +91,8 @@ def model(encoder: Encoder):
     """The pretrained transformers model, without a head, in evaluation mode and single precision."""
     from transformers import AutoModel
 
-    where = folder(encoder)
-    with _quiet():
-        loaded, report = AutoModel.from_pretrained(
-            where, use_safetensors=True, local_files_only=True, output_loading_info=True, dtype="float32"
-        )
-    missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
+    loaded, report = _load(encoder, AutoModel, use_safetensors=True, output_loading_info=True, dtype="float32")
+    missing = [key for key in report["missing_keys"] if "pooler." not in key]  # without one, pooling is by the mean
     if missing:
         raise InputError(f"the weights of '{encoder.name}' lack {len(missing)} of the model's tensors; fetch them again")
     return loaded.eval()
@@ -97,12 +102,21 @@ def tokenizer(encoder: Encoder):
     """The encoder's fast tokenizer."""
     from transformers import AutoTokenizer
 
+    where = folder(encoder)
+    if not any(found for pattern in _VOCABULARIES for found in where.glob(pattern)):  # else an empty one would be made
+        raise InputError(f"'{where}' has no tokenizer; save the model's there with save_pretrained")
+    return _load(encoder, AutoTokenizer, use_fast=True)
+
+
+def _load(encoder: Encoder, kind, **options):
+    """`kind.from_pretrained` on the encoder's files alone: no network, no code of the model's own, no noise."""
+    where = folder(encoder)
     try:
         with _quiet():
-            return AutoTokenizer.from_pretrained(folder(encoder), use_fast=True, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        reason = (str(error).splitlines() or ["unreadable"])[0]
-        raise InputError(f"cannot load the tokenizer of '{encoder.name}' ({reason}); its folder needs one") from None
+            return kind.from_pretrained(where, local_files_only=True, trust_remote_code=False, **options)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise InputError(f"cannot load encoder '{encoder.name}' ({reason[:150]}); {_mend(where)}") from None
 
 
 def fingerprint(encoder: Encoder) -> str:
@@ -147,7 +161,7 @@ def _complete(where: Path) -> Path:
         raise InputError(f"'{where}' has no config.json; give a folder saved with save_pretrained")
     if not _weights(where):
         found = " (it has pickled weights, which are not loaded)" if any(where.glob("*.bin")) else ""
-        raise InputError(f"'{where}' has no *.safetensors{found}; save the model with safetensors")
+        raise InputError(f"'{where}' has no model.safetensors{found}; save the model with safetensors")
     _json(where / "config.json")
     _tensors(where)
     return where

@@ -82,8 +82,14 @@ def ensure(
     """
     for (dataset, encoder), group in groupby(runs, key=lambda run: (run.dataset, run.encoder)):
         data = datasets.load(dataset, text_column=text_column, label_column=label_column)
-        named = [replace(run, dataset=data.name) for run in group]
-        _Study(data, encoders.resolve(encoder), report, device, precision).ensure(named)
+        _Study(data, encoders.resolve(encoder), report, device, precision).ensure(named(group))
+
+
+def named(runs: Iterable[Run]) -> list[Run]:
+    """The runs under the names by which the store knows their data set and encoder, where paths were given."""
+    return [
+        replace(run, dataset=datasets.name_of(run.dataset), encoder=encoders.name_of(run.encoder)) for run in runs
+    ]
 
 
 class _Study:
@@ -173,7 +179,20 @@ class _Study:
         lengths = words.value_counts().sort_index().rename_axis("words").rename("count").reset_index()
         self._write("lengths", lengths)
         self._write("examples", drawn.assign(text=[_shortened(text) for text in drawn["text"]])[["label", "text"]])
+        self._write("facts", self._facts())
         self._write("data", counts)
+
+    def _facts(self) -> pd.DataFrame:
+        """What the registry and the files say of the data set, as (fact, value) rows."""
+        entry, sizes = datasets.REGISTRY.get(self.data.name), self.data.sizes()
+        facts = {"title": self.data.title, "classes": str(len(self.data.classes))}
+        facts |= {f"{part} texts": f"{size:,}" for part, size in sizes.items()}
+        if entry:
+            kind = "topical" if entry.topical else "not topical"
+            facts |= {"task": kind, "source": entry.source, "licence": entry.licence, "split": entry.split}
+        facts |= {"note": " ".join([entry.note if entry else "", *self.data.notes]).strip()}
+        facts["fingerprint"] = self.data.fingerprint
+        return pd.DataFrame([(fact, value) for fact, value in facts.items() if value], columns=["fact", "value"])
 
     def clusters(self, clustering: str) -> np.ndarray:
         """The cluster of every training text, (n,); stored with its key terms and its agreement with the labels."""

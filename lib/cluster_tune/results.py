@@ -17,9 +17,21 @@ from cluster_tune import paths
 from cluster_tune.design import Run
 from cluster_tune.errors import InputError
 
-# The order of columns in runs.csv: what was run, what came out, and what it was run with.
+# The columns of runs.csv: what was run, what came out, what it was run with, and on what.
 KEYS = ["dataset", "encoder", "setting", "clustering", "recipe", "budget", "repetition"]
-TEXT = {"clustering": str, "sample_fingerprint": str, "data_fingerprint": str, "encoder_fingerprint": str, "run_id": str}
+NUMBERS = {  # whole numbers, which a gap in an older record must not turn into fractions
+    "budget", "repetition", "updates", "missing_classes", "classes", "train_texts", "test_texts", "n_clusters",
+    "batch_size", "epochs", "min_updates", "max_length", "inter_batch_size", "inter_epochs",
+}  # fmt: skip
+SHARES = ["accuracy", "macro_f1"]
+MEASURES = ["seconds", "seconds_training", "learning_rate", "inter_learning_rate"]
+COLUMNS = [
+    "run_id", *KEYS, *SHARES, "updates", "missing_classes", "classes", "train_texts", "test_texts", *MEASURES[:2],
+    "learning_rate", "batch_size", "epochs", "min_updates", "schedule", "max_length",
+    "inter_learning_rate", "inter_batch_size", "inter_epochs", "n_clusters",
+    "sample_fingerprint", "data_fingerprint", "encoder_fingerprint",
+    "device", "precision", "cluster_tune", "torch", "transformers", "python",
+]  # fmt: skip
 
 
 def identity(run: Mapping) -> str:
@@ -77,11 +89,18 @@ def records() -> list[dict]:
 def _archive() -> pd.DataFrame:
     path = paths.results() / "runs.csv"
     if not path.is_file():
-        return pd.DataFrame(columns=["run_id", *KEYS])
+        return pd.DataFrame(columns=COLUMNS, dtype=str)
     try:
-        return pd.read_csv(path, dtype=TEXT, keep_default_na=False, na_values={"accuracy": [""]})
-    except (ValueError, OSError) as error:
-        raise InputError(f"cannot read '{path}': {error}; restore it from the repository") from None
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+        return _typed(frame[[*COLUMNS, *frame.columns.difference(COLUMNS)]])
+    except (ValueError, KeyError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"cannot read '{path}' ({reason}); restore it from the repository") from None
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    numbers = dict.fromkeys(NUMBERS, "int64") | dict.fromkeys([*SHARES, *MEASURES], "float64")
+    return frame.astype({column: numbers.get(column, "str") for column in frame})
 
 
 def load(
@@ -92,7 +111,8 @@ def load(
     data_fingerprint: str | None = None,
 ) -> pd.DataFrame:
     """The tidy frame of finished runs, one a row, sorted by its keys; the arguments narrow it down."""
-    frame = pd.concat([_archive(), pd.DataFrame(records())], ignore_index=True) if _fresh() else _archive()
+    parts = [part for part in (_archive(), _typed(pd.DataFrame(records(), columns=COLUMNS))) if len(part)]
+    frame = pd.concat(parts, ignore_index=True) if parts else _typed(pd.DataFrame(columns=COLUMNS))
     frame = frame.drop_duplicates("run_id", keep="last")
     wanted = {
         "dataset": dataset,
@@ -107,8 +127,12 @@ def load(
     return frame.sort_values(KEYS).reset_index(drop=True)
 
 
-def _fresh() -> bool:
-    return any((paths.results() / "runs").glob("*.json"))
+def of(runs: Iterable[Run]) -> pd.DataFrame:
+    """The finished ones of some runs of one data set, on that data set as it was last described."""
+    runs = list(runs)
+    keys = pd.DataFrame([{key: getattr(run, key) for key in KEYS} for run in runs])
+    described = table("facts", dataset=runs[0].dataset)["data_fingerprint"].iloc[0]
+    return load(runs[0].dataset, data_fingerprint=described).merge(keys, on=KEYS)
 
 
 def finished() -> set[str]:
@@ -126,13 +150,6 @@ def gather() -> pd.DataFrame:
     return frame
 
 
-def coverage(frame: pd.DataFrame, wanted: Iterable[Run]) -> tuple[int, int]:
-    """How many of the wanted runs are in `frame`, and how many are wanted."""
-    have = set(zip(*(frame[key] for key in KEYS), strict=True)) if len(frame) else set()
-    keys = [tuple(getattr(run, key) for key in KEYS) for run in wanted]
-    return sum(key in have for key in keys), len(keys)
-
-
 def write_table(kind: str, keys: Mapping[str, str], frame: pd.DataFrame) -> Path:
     """Store one writer's part of a table: `keys` become its first columns and its file's name."""
     name = ".".join(str(value) for value in keys.values() if value != "")
@@ -141,10 +158,13 @@ def write_table(kind: str, keys: Mapping[str, str], frame: pd.DataFrame) -> Path
 
 
 def table(kind: str, **keys: str) -> pd.DataFrame:
-    """All parts of a table whose keys match, one below the other; InputError if there is none."""
+    """All parts of a table whose keys match, one below the other; InputError if there is none.
+
+    A key that a table does not have makes no difference to it: the clusters are the same for every encoder.
+    """
     parts = [pd.read_csv(path, keep_default_na=False) for path in sorted((paths.results() / kind).glob("*.csv"))]
     for key, value in keys.items():
-        parts = [part[part[key].astype(str) == str(value)] for part in parts if key in part]
+        parts = [part[part[key].astype(str) == str(value)] if key in part else part for part in parts]
     parts = [part for part in parts if len(part)]
     if not parts:
         wanted = ", ".join(f"{key} {value}" for key, value in keys.items())

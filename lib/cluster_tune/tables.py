@@ -76,6 +76,16 @@ def accuracy_table(
     return pd.DataFrame(shown, columns=columns).set_index("Data set")
 
 
+def gains(runs: pd.DataFrame, before: str = "base", after: str = "clust") -> pd.DataFrame:
+    """Table 2's columns for one data set: a row for every recipe and budget present."""
+    stats.single(runs, "dataset")
+    cells = runs[["recipe", "budget"]].drop_duplicates().sort_values(["recipe", "budget"])
+    parts = [accuracy_table(runs, row.recipe, row.budget, before, after).assign(Recipe=row.recipe)
+             for row in cells.itertuples()]
+    table = pd.concat(parts, ignore_index=True)
+    return table[["Recipe", *table.columns[:-1]]]
+
+
 def _accuracy_row(runs: pd.DataFrame, name: str, budget: int, before: str, after: str) -> dict:
     runs = runs[runs["budget"] == budget]
     row = {"dataset": name, "budget": budget}
@@ -160,6 +170,31 @@ def p_value(p: float) -> str:
     if p >= 0.001 or p == 0:
         return f"{p:.2g}" if p else "< 1e-300"
     return f"{p:.0e}".replace("e-0", "e-")
+
+
+def stage(frame: pd.DataFrame) -> list[str]:
+    """The stage of each row of a table of embeddings, in words: before inter-training, or after which."""
+    return [
+        "before" if row.setting == "base" else f"after {TITLES[row.setting]}, {row.recipe} recipe"
+        for row in frame.itertuples()
+    ]
+
+
+def dispersion_table(distances: pd.DataFrame) -> pd.DataFrame:
+    """Section 5.3: ED, its mean over permuted labels, NED and the permutation test's p; one row a stage."""
+    columns = {"ed": "ED", "permuted": "ED, labels permuted", "ned": "NED"}
+    table = distances.assign(Embeddings=stage(distances))[["Embeddings", "texts", *columns]].rename(columns=columns)
+    return table.round(3).assign(p=distances["p"].map(p_value))
+
+
+def provenance(runs: pd.DataFrame) -> pd.DataFrame:
+    """What the runs of one data set were made of and with: fingerprints, devices and versions, as (fact, value) rows."""
+    stats.single(runs, "dataset")
+    columns = {"encoder": "encoder", "encoder_fingerprint": "its weights", "data_fingerprint": "the data",
+               "device": "device", "precision": "precision", "cluster_tune": "cluster_tune", "torch": "torch",
+               "transformers": "transformers"}
+    facts = [(title, ", ".join(sorted(set(runs[column].astype(str))))) for column, title in columns.items()]
+    return pd.DataFrame([("runs", str(len(runs))), *facts], columns=["Fact", "Value"])
 
 
 # --- Sentences -----------------------------------------------------------------------------------------------------
