@@ -16,7 +16,7 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
-from cluster_tune import __version__, datasets, design, encoders, paths, results, stats
+from cluster_tune import __version__, datasets, design, encoders, paths, results, sampling, stats
 from cluster_tune.design import Recipe, Run
 from cluster_tune.errors import InputError
 
@@ -106,11 +106,9 @@ class _Study:
 
     def ensure(self, runs: list[Run]) -> None:
         """The runs that are missing, start by start, and the tables."""
-        from cluster_tune import finetuning
-
         for run in runs:
-            finetuning.check_budget(run.budget, len(self.data.classes))
-            finetuning.labelled_sample(len(self.data.train), run.budget, run.repetition)
+            sampling.check_budget(run.budget, len(self.data.classes))
+            sampling.labelled_sample(len(self.data.train), run.budget, run.repetition)
         done = results.finished()
         missing = [run for run in runs if self.identity(run) not in done]
         self.report("plan", {"dataset": self.data.name, "wanted": len(runs), "missing": len(missing)})
@@ -314,7 +312,7 @@ class _Study:
         from cluster_tune import finetuning, training
 
         gold, classes = self.gold, len(self.data.classes)
-        sample = finetuning.labelled_sample(len(gold["train"]), run.budget, run.repetition)
+        sample = sampling.labelled_sample(len(gold["train"]), run.budget, run.repetition)
         began = time.monotonic()
         model = finetuning.fine_tune(
             self.model,
@@ -333,7 +331,7 @@ class _Study:
         record = {
             "run_id": self.identity(run),
             **{key: getattr(run, key) for key in results.KEYS},
-            **finetuning.score(gold["test"], predicted, classes),
+            **stats.score(gold["test"], predicted, classes),
             "updates": recipe.updates(run.budget),
             "missing_classes": classes - len(np.unique(gold["train"][sample])),
             "train_texts": len(gold["train"]),
@@ -343,7 +341,7 @@ class _Study:
             "seconds_training": round(trained - began, 2),
             **{key: value for key, value in asdict(recipe).items() if key != "name"},
             "n_clusters": design.N_CLUSTERS if run.clusters else 0,
-            "sample_fingerprint": finetuning.fingerprint(sample, self.data.fingerprint),
+            "sample_fingerprint": sampling.fingerprint(sample, self.data.fingerprint),
             "data_fingerprint": self.data.fingerprint,
             "encoder_fingerprint": self.encoder_fingerprint,
             **self._environment(),

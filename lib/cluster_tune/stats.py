@@ -17,6 +17,17 @@ from cluster_tune.errors import InputError
 KEYS = ["dataset", "encoder", "setting", "clustering", "recipe", "budget", "repetition"]  # one run of the design
 
 
+# --- One run's score ------------------------------------------------------------------------------------------------
+
+
+def score(gold: Sequence, predicted: Sequence, n_classes: int) -> dict[str, float]:
+    """Accuracy (as in the paper) and macro-F1 over all classes, of int labels (n,), both within 0 and 1."""
+    from sklearn.metrics import accuracy_score, f1_score
+
+    macro = f1_score(gold, predicted, labels=range(n_classes), average="macro", zero_division=0)
+    return {"accuracy": float(accuracy_score(gold, predicted)), "macro_f1": float(macro)}
+
+
 # --- One figure out of a few repetitions ---------------------------------------------------------------------------
 
 
