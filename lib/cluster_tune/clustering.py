@@ -138,12 +138,13 @@ class SIB(TransformerMixin, ClusterMixin, BaseEstimator):
         rng = np.random.RandomState(seed)
         labels = rng.permutation(np.linspace(0, k, n, endpoint=False).astype(np.int32))
         table, size = _sib.tabulate(*parts, labels, k, v)
+        fast, peaks = _sib.single(table)
         trace = [_sib.information(table, size)]
         for _ in range(self.max_iter):
-            moved = _sib.sweep(*parts, rng.permutation(n), labels, table, size) / n
-            trace.append(_sib.information(table, size))
-            self._report(restart, len(trace) - 1, moved, trace[-1])
-            if moved <= self.tol:
+            moved, grown = _sib.sweep(*parts, rng.permutation(n), labels, table, size, fast, peaks)
+            trace.append(trace[-1] + grown / size.sum())
+            self._report(restart, len(trace) - 1, moved / n, trace[-1])
+            if moved <= self.tol * n:
                 break
         return labels, trace
 
