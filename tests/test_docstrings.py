@@ -44,9 +44,9 @@ def test_a_docstring_ends_where_its_sections_begin():
 
 def test_titles_go_and_an_explanation_stays():
     module = "==========\nRegression\n==========\n\nModels of a line.\n"
-    explained = "Expand a product.\n\nExplanation\n===========\n\nEvery factor is multiplied.\n\nExamples\n========\n\nx"
+    explained = "Expand a product.\n\nExplanation\n===========\n\nFactors are multiplied.\n\nExamples\n========\n\nx"
     assert docstrings.opening(module) == "Regression Models of a line."
-    assert docstrings.opening(explained) == "Expand a product. Every factor is multiplied."
+    assert docstrings.opening(explained) == "Expand a product. Factors are multiplied."
 
 
 def test_at_most_three_paragraphs_and_a_hundred_words():
@@ -134,15 +134,17 @@ def test_near_duplicates_share_a_key():
 
 def test_nothing_is_imported():
     code = (
-        "import sys; from cluster_tune import docstrings; docstrings.collect(5, 0, ('sphinx', 'torch', 'transformers'))"
-        "; print(sorted({'sphinx', 'torch', 'transformers'} & set(sys.modules)))"
+        "import sys; from cluster_tune import docstrings\n"
+        "docstrings.collect(5, 0, ('sphinx', 'torch', 'transformers'))\n"
+        "print(sorted({'sphinx', 'torch', 'transformers'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_docstrings_are_read_in_files_that_parse_only(tmp_path):
     good, bad = tmp_path / "good.py", tmp_path / "bad.py"
-    good.write_text('"""Module."""\nclass A:\n    """Class."""\n    async def f(self):\n        r"""Function \\d."""\n')
+    function = 'async def f(self):\n        r"""Function \\d."""\n'
+    good.write_text(f'"""Module."""\nclass A:\n    """Class."""\n    {function}')
     bad.write_text("def f(:\n")
     assert set(docstrings._docstrings(good)) == {"Module.", "Class.", "Function \\d."}
     assert ast.get_docstring(ast.parse(good.read_text())) == "Module."

@@ -395,10 +395,10 @@ def _assemble(name: str, parts: dict[str, pd.DataFrame], notes: Iterable[str], o
         notes = (*notes, f"No text of {_some(absent)} is in the training part.")
     if twice := int(parts["test"]["text"].isin(set(parts["train"]["text"])).sum()):
         notes = (*notes, f"{twice} of {len(parts['test'])} test texts are in the training part, too.")
-    return Dataset(
-        name, entry.title if entry else name.replace("_", " "), entry.topical if entry else None,
-        *(parts[part] for part in PARTS), tuple(sorted(counts.index)), fingerprint(parts), tuple(dict.fromkeys(notes)), origin,
-    )  # fmt: skip
+    title, topical = (entry.title, entry.topical) if entry else (name.replace("_", " "), None)
+    classes, notes = tuple(sorted(counts.index)), tuple(dict.fromkeys(notes))
+    frames = [parts[part] for part in PARTS]
+    return Dataset(name, title, topical, *frames, classes, fingerprint(parts), notes, origin)
 
 
 # Reading and checking
@@ -491,7 +491,8 @@ def _clean(frame: pd.DataFrame, where: str) -> tuple[pd.DataFrame, int]:
     labels = frame["label"].map(lambda value: None if pd.isna(value) else str(value).strip() or None)
     if (missing := labels.isna() & ~empty).any():
         first = int(np.flatnonzero(missing)[0]) + 1
-        raise InputError(f"{missing.sum()} rows of {where} have no label (the first is row {first}); label or drop them")
+        some = f"{missing.sum()} rows of {where} have no label"
+        raise InputError(f"{some}, row {first} is the first; label or drop them")
     kept = pd.DataFrame({"text": texts[~empty].astype(str), "label": labels[~empty].astype(str)})
     return kept.reset_index(drop=True), int(empty.sum())
 
@@ -530,7 +531,8 @@ def _replace(path: Path, write: Callable[[Path], object]) -> None:
         write(temporary)
         os.replace(temporary, path)
     except OSError as error:
-        raise InputError(f"cannot write '{path}': {error.strerror or error}; free the disk or choose another") from None
+        why = error.strerror or error
+        raise InputError(f"cannot write '{path}': {why}; free the disk or choose another") from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -558,7 +560,8 @@ def _download(entry: Info, folder: Path, progress: bool, again: bool) -> dict[st
         }
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-            raise InputError(f"cannot store '{entry.key}': {error.strerror}; free the disk or choose another") from None
+            what = f"cannot store '{entry.key}' in '{folder}': {error.strerror}"
+            raise InputError(f"{what}; free the disk or choose another") from None
         host = urllib.parse.urlsplit(entry.address if entry.hub else next(iter(entry.files.values()))).netloc
         reason = f"cannot fetch '{entry.key}' from {host} ({_first_line(error)})"
         raise InputError(f"{reason}; connect and try again, or {_what_to_put(entry.key)}") from None
@@ -613,7 +616,8 @@ def _stream(response, part: Path, mode: str, have: int, progress: bool) -> None:
 
     length = response.headers.get("Content-Length")
     total = have + int(length) if length else None
-    bar = tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=part.stem, disable=None if progress else True)
+    silent = None if progress else True  # None: silent where stderr is no terminal
+    bar = tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=part.stem, disable=silent)
     with bar, part.open(mode) as stream:
         while chunk := response.read(1 << 18):
             stream.write(chunk)
@@ -627,7 +631,8 @@ def _compare(entry: Info, folder: Path, checksums: dict[str, str]) -> None:
     for known, whose in ((entry.sha256, "the published file"), (_record(folder).get("files", {}), "the first fetch")):
         for name in known.keys() & checksums.keys():
             if checksums[name] != known[name]:
-                raise InputError(f"'{name}' of '{entry.key}' differs from {whose}; delete '{folder}' and fetch it anew")
+                what = f"'{name}' of '{entry.key}' differs from {whose}"
+                raise InputError(f"{what}; delete '{folder}' and fetch it anew")
 
 
 def _read_tables(entry: Info, files: dict[str, Path]) -> dict[str, pd.DataFrame]:

@@ -65,8 +65,13 @@ _SECTION = re.compile(
     r"|todo|tips|usage|usage examples?|warnings?|yields?)(?:\*\*)?\s*:{1,2}(?:\*\*)?\s*(?:$|\S)",
     re.IGNORECASE,
 )
-_END = re.compile(r"^\s*(?:>>>|\w+ \([^)]*\)\s*:|In \[\d+\]|```|:(?:param|type|returns?|rtype|raises|arg|args|keyword)\b|@param|\$ )")
-_NOT_PROSE = re.compile(r"^\s*(?:\.\. |[-*+•] |\|.*\||\+[-=]+\+|<|#|\(?\d+[.)] |:\w+:(?!`)|[\w.]+\s*:\s*$|-----|=====)")
+_END = re.compile(
+    r"^\s*(?:>>>|\w+ \([^)]*\)\s*:|In \[\d+\]|```|@param|\$ "
+    r"|:(?:param|type|returns?|rtype|raises|arg|args|keyword)\b)"
+)
+_NOT_PROSE = re.compile(
+    r"^\s*(?:\.\. |[-*+•] |\|.*\||\+[-=]+\+|<|#|\(?\d+[.)] |:\w+:(?!`)|[\w.]+\s*:\s*$|-----|=====)"
+)
 _TITLES = {"explanation", "description", "overview", "introduction", "summary"}
 
 

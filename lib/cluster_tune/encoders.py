@@ -94,7 +94,8 @@ def model(encoder: Encoder):
     loaded, report = _load(encoder, AutoModel, use_safetensors=True, output_loading_info=True, dtype="float32")
     missing = [key for key in report["missing_keys"] if "pooler." not in key]  # without one, pooling is by the mean
     if missing:
-        raise InputError(f"the weights of '{encoder.name}' lack {len(missing)} of the model's tensors; fetch them again")
+        lacking = f"the weights of '{encoder.name}' lack {len(missing)} of the model's tensors"
+        raise InputError(f"{lacking}; copy or fetch them again")
     return loaded.eval()
 
 

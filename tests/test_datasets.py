@@ -1,0 +1,563 @@
+"""Data sets: splits by hand, fingerprints, every kind of bad input, and fetching over a real (local) connection."""
+
+import dataclasses
+import functools
+import hashlib
+import http.server
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cluster_tune import datasets, paths
+from cluster_tune.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path, monkeypatch):
+    """Own data and prepared data in folders of the test."""
+    monkeypatch.setenv("CLUSTER_TUNE_DATA", str(tmp_path / "own"))
+    monkeypatch.setenv("CLUSTER_TUNE_CACHE", str(tmp_path / "data"))
+    return tmp_path
+
+
+def table(n, classes=("no", "yes"), start=0):
+    """`n` distinct texts whose classes take turns."""
+    texts = [f"text number {i}" for i in range(start, start + n)]
+    return pd.DataFrame({"text": texts, "label": [classes[i % len(classes)] for i in range(n)]})
+
+
+def put(folder, **parts):
+    folder.mkdir(parents=True, exist_ok=True)
+    for part, frame in parts.items():
+        frame.to_parquet(folder / f"{part}.parquet")
+
+
+def write(path, content, encoding="utf-8"):
+    path.write_bytes(content.encode(encoding))
+    return str(path)
+
+
+def refused(*args, **kwargs):
+    """The one line with which `load` refuses."""
+    with pytest.raises(InputError) as caught:
+        datasets.load(*args, **kwargs)
+    message = str(caught.value)
+    assert "\n" not in message and len(message) < 300
+    return message
+
+
+# The registry
+
+
+def test_the_registry_has_the_papers_table_1():
+    published = pd.read_csv(paths.root() / "results" / "published" / "paper_table1_datasets.csv")
+    for row in published.itertuples():
+        entry = datasets.info(row.dataset)
+        assert (entry.topical, entry.paper_train, entry.paper_test) == (bool(row.topical), row.train, row.test)
+        assert entry.classes == row.classes
+    assert set(datasets.REGISTRY) == {*published["dataset"], *datasets.EMBEDDED}
+
+
+def test_every_entry_is_complete():
+    for key, entry in datasets.REGISTRY.items():
+        assert entry.key == key and entry.title and entry.source and entry.licence and entry.address
+        assert key in datasets.EMBEDDED or (bool(entry.hub) != bool(entry.files) and entry.citation)
+        assert not entry.labels or len(entry.labels) == entry.classes
+        assert set(entry.sha256) <= set(entry.files)
+
+
+# Splits
+
+
+def test_a_whole_set_is_split_70_10_20_without_loss():
+    frame = table(50)
+    parts = datasets.split(frame)
+    assert [len(parts[part]) for part in datasets.PARTS] == [35, 5, 10]
+    assert sorted(pd.concat(parts.values())["text"]) == sorted(frame["text"])
+    order = np.random.default_rng(0).permutation(50)
+    assert parts["train"]["text"].tolist() == [f"text number {i}" for i in order[:35]]
+    assert parts["test"]["text"].tolist() == [f"text number {i}" for i in order[40:]]
+
+
+def test_the_papers_sizes_come_out_of_the_splits():
+    for rows, train, test in ((7666, 5400, 1500), (5574, 3900, 1100), (10000, 7000, 2000), (10662, 7500, 2100)):
+        parts = datasets.split(table(rows))
+        assert abs(len(parts["train"]) - train) < 50 and abs(len(parts["test"]) - test) < 50
+
+
+def test_large_sets_are_cut_and_others_are_not(folders):
+    train, test = table(20_000), table(4_000, start=20_000)
+    for name in ("ag_news", "20_newsgroups"):
+        put(folders / "own" / name, train=train, test=test)
+    assert datasets.load("ag_news").sizes() == {"train": 15_000, "dev": 1_500, "test": 3_000}
+    loaded = datasets.load("20_newsgroups")
+    assert loaded.sizes() == {"train": 18_000, "dev": 2_000, "test": 4_000}
+    assert not set(loaded.train["text"]) & set(loaded.dev["text"])
+    assert loaded.test["text"].tolist() == test["text"].tolist()
+
+
+def test_a_dev_part_of_ones_own_is_kept(folders):
+    put(folders / "own" / "isear", train=table(20), dev=table(4, start=20), test=table(6, start=24))
+    loaded = datasets.load("isear")
+    assert loaded.sizes() == {"train": 20, "dev": 4, "test": 6}
+    assert loaded.dev["text"].tolist() == [f"text number {i}" for i in range(20, 24)]
+
+
+def test_train_and_test_of_a_set_without_a_split_are_joined_and_split(folders):
+    put(folders / "own" / "polarity", train=table(40), test=table(10, start=40))
+    assert datasets.load("polarity").sizes() == {"train": 35, "dev": 5, "test": 10}
+
+
+def test_a_set_of_ones_own_under_another_name(folders):
+    put(folders / "own" / "tickets", train=table(20), test=table(5, start=20))
+    loaded = datasets.load("tickets")
+    assert (loaded.sizes(), loaded.topical, loaded.origin) == ({"train": 20, "dev": 0, "test": 5}, None, "own")
+
+
+# Loading
+
+
+def test_own_data_is_read_and_never_written(folders):
+    put(folders / "own" / "sms_spam", all=table(50, ("ham", "spam")))
+    before = sorted((path.name, path.stat().st_mtime_ns) for path in (folders / "own").rglob("*"))
+    loaded = datasets.load("sms_spam")
+    assert (loaded.title, loaded.topical, loaded.classes) == ("SMS spam", False, ("ham", "spam"))
+    assert sorted((path.name, path.stat().st_mtime_ns) for path in (folders / "own").rglob("*")) == before
+    assert not (folders / "data").exists()
+
+
+def test_the_format_of_a_file_plays_no_part_in_the_fingerprint(folders):
+    texts = ["one, two", 'said "so"', "naïve — café", "two\nlines"] * 5
+    frame = pd.DataFrame({"text": texts, "label": [0, 1] * 10})
+    frame.to_csv(folders / "same.csv", index=False)
+    frame.to_parquet(folders / "same.parquet")
+    of_csv, of_parquet = (datasets.load(str(folders / f"same.{suffix}")) for suffix in ("csv", "parquet"))
+    assert of_csv.fingerprint == of_parquet.fingerprint
+    assert of_csv.classes == ("0", "1")
+
+
+def test_a_fingerprint_by_hand():
+    parts = {"train": pd.DataFrame({"text": ["a", "é"], "label": ["x", "y"]}), "dev": table(0), "test": table(0)}
+    content = b"train 2\n" + b"1:a1:x" + b"2:\xc3\xa91:y" + b"dev 0\ntest 0\n"
+    assert datasets.fingerprint(parts) == hashlib.sha256(content).hexdigest()[:16]
+
+
+def test_any_change_of_a_text_a_label_or_a_part_changes_the_fingerprint():
+    parts = datasets.split(table(20))
+    changed = {part: frame.copy() for part, frame in parts.items()}
+    changed["dev"].loc[0, "text"] += "."
+    moved = {**parts, "dev": parts["test"], "test": parts["dev"]}
+    assert len({datasets.fingerprint(some) for some in (parts, changed, moved)}) == 3
+
+
+def test_a_path_with_columns_of_its_own(folders):
+    frame = table(20).rename(columns={"text": "review", "label": "stars"})
+    frame.to_csv(folders / "My Reviews (2024).csv", index=False)
+    loaded = datasets.load(str(folders / "My Reviews (2024).csv"), "review", "stars")
+    assert (loaded.name, loaded.title, loaded.origin) == ("my_reviews_2024", "my reviews 2024", "file")
+    assert loaded.sizes() == {"train": 14, "dev": 2, "test": 4}
+
+
+def test_a_file_named_like_a_known_set_is_another_set(folders):
+    table(20).to_csv(folders / "ag_news.csv", index=False)
+    assert datasets.load(str(folders / "ag_news.csv")).name == "ag_news_file"
+
+
+def test_a_folder_given_as_a_path(folders):
+    put(folders / "mine", train=table(20), test=table(5, start=20))
+    assert datasets.load(str(folders / "mine")).sizes() == {"train": 20, "dev": 0, "test": 5}
+
+
+def test_a_byte_order_mark_is_taken_off(folders):
+    path = write(folders / "bom.csv", table(20).to_csv(index=False), "utf-8-sig")
+    assert datasets.load(path).sizes()["train"] == 14
+
+
+def test_cells_of_a_csv_stay_text(folders):
+    rows = "".join(f"NA,{i % 2}.0\nnull,{i % 2}.0\n1.50,{i % 2}.0\n" for i in range(6))
+    loaded = datasets.load(write(folders / "na.csv", "text,label\n" + rows))
+    assert set(loaded.train["text"]) <= {"NA", "null", "1.50"}
+    assert loaded.classes == ("0.0", "1.0")
+
+
+def test_a_few_empty_texts_are_dropped_and_counted(folders):
+    frame = table(40)
+    frame.loc[[3, 7], "text"] = ["  ", None]
+    frame.to_parquet(folders / "some.parquet")
+    loaded = datasets.load(str(folders / "some.parquet"))
+    assert sum(loaded.sizes().values()) == 38
+    assert loaded.notes == ("2 of 40 texts of 'some' are empty and were dropped.",)
+
+
+def test_a_smile_is_a_text(folders):
+    frame = table(20)
+    frame.loc[5, "text"] = ":)"
+    frame.to_csv(folders / "smile.csv", index=False)
+    assert sum(datasets.load(str(folders / "smile.csv")).sizes().values()) == 20
+
+
+def test_a_class_absent_from_training_is_noted(folders):
+    test = pd.DataFrame({"text": ["a rare one", "another rare one"], "label": ["rare", "rare"]})
+    put(folders / "own" / "tickets", train=table(20), test=pd.concat([table(5, start=20), test]))
+    assert datasets.load("tickets").notes == ("No text of 'rare' is in the training part.",)
+
+
+def test_the_embedded_corpora_are_cached_until_their_settings_change(folders, monkeypatch):
+    monkeypatch.setattr(datasets, "EMBEDDED", {"docstrings": 20, "docstrings-small": 5})
+    first, small = datasets.load("docstrings"), datasets.load("docstrings-small")
+    assert first.sizes() == {"train": 140, "dev": 20, "test": 40}
+    assert small.sizes() == {"train": 35, "dev": 5, "test": 10}
+    assert set(small.train["text"]) <= {text for part in datasets.PARTS for text in getattr(first, part)["text"]}
+    assert len(first.classes) == len(small.classes) == 10
+    record = folders / "data" / "docstrings" / "split.json"
+    made = record.stat().st_mtime_ns
+    assert datasets.load("docstrings").fingerprint == first.fingerprint
+    assert record.stat().st_mtime_ns == made
+    monkeypatch.setitem(datasets.docstrings.SETTINGS, "format", 0)
+    assert datasets.load("docstrings").fingerprint == first.fingerprint
+    assert record.stat().st_mtime_ns != made
+
+
+def test_test_texts_that_are_in_training_are_counted(folders):
+    put(folders / "own" / "tickets", train=table(20), test=table(5, start=17))
+    assert datasets.load("tickets").notes == ("3 of 5 test texts are in the training part, too.",)
+
+
+# Bad input
+
+
+def test_an_unknown_name_gets_the_nearest_one():
+    assert refused("ag_new") == "unknown data set 'ag_new'; did you mean 'ag_news'?"
+
+
+def test_a_known_set_that_is_not_here_says_how_to_get_it(monkeypatch):
+    monkeypatch.delenv("CLUSTER_TUNE_DATA")
+    message = refused("polarity")
+    assert "`cluster-tune data polarity`" in message and "put all.parquet" in message
+
+
+def test_columns_that_are_missing_are_named_beside_those_there(folders):
+    path = write(folders / "a.csv", "body,label\n" + "x,1\n" * 12)
+    assert refused(path) == "'a.csv' has no column 'text', it has 'body', 'label'; name one with --text-column"
+    assert "name one with --label-column" in refused(path, "body", "tag")
+    assert "name two different ones" in refused(path, "body", "body")
+
+
+def test_no_rows(folders):
+    assert "is empty" in refused(write(folders / "nothing.csv", ""))
+    assert refused(write(folders / "header.csv", "text,label\n")) == "'header' has 0 rows; it needs a row a text"
+
+
+def test_too_few_rows(folders):
+    assert "only 4 texts; at least 10" in refused(write(folders / "few.csv", table(4).to_csv(index=False)))
+
+
+def test_mostly_empty_texts_are_the_wrong_column(folders):
+    frame = table(20)
+    frame.loc[:4, "text"] = ""
+    assert "5 of 20 texts of 'holes' are empty" in refused(write(folders / "holes.csv", frame.to_csv(index=False)))
+
+
+def test_numbers_are_not_texts(folders):
+    table(20).assign(text=range(20)).to_parquet(folders / "numbers.parquet")
+    assert "holds int64, not text" in refused(str(folders / "numbers.parquet"))
+
+
+def test_missing_labels_are_counted_and_the_first_is_shown(folders):
+    frame = table(20)
+    frame.loc[[4, 9], "label"] = ""
+    message = refused(write(folders / "gaps.csv", frame.to_csv(index=False)))
+    assert message == "2 rows of 'gaps' have no label, row 5 is the first; label or drop them"
+
+
+def test_one_class(folders):
+    path = write(folders / "one.csv", table(20, ("only",)).to_csv(index=False))
+    assert refused(path) == "'one' has only one class, 'only'; at least two are needed"
+
+
+def test_a_class_with_one_member(folders):
+    frame = table(20)
+    frame.loc[7, "label"] = "rare"
+    message = refused(write(folders / "single.csv", frame.to_csv(index=False)))
+    assert message == "class 'rare' of 'single' has a single text; add texts or merge the class"
+
+
+def test_mixed_encodings_say_where(folders):
+    good = "text,label\n" + "".join(f"café {i},{i % 2}\n" for i in range(20))
+    (folders / "mixed.csv").write_bytes(good.encode() + "encore café,1\n".encode("latin-1"))
+    at = len(good.encode()) + len("encore caf")
+    message = refused(str(folders / "mixed.csv"))
+    assert message == f"'mixed.csv' is not all UTF-8: byte {at} (line 22) is 0xe9; save it as UTF-8"
+    assert "is in UTF-16" in refused(write(folders / "wide.csv", good, "utf-16"))
+
+
+def test_a_ragged_csv(folders):
+    assert "line 3" in refused(write(folders / "ragged.csv", "text,label\na,1\nb,1,2,3\n"))
+
+
+def test_an_unclosed_quote(folders):
+    assert "not a well-formed CSV" in refused(write(folders / "quote.csv", 'text,label\n"a,1\nb,1\n'))
+
+
+def test_an_unreadable_parquet(folders):
+    put(folders, half=table(50))
+    content = (folders / "half.parquet").read_bytes()
+    (folders / "half.parquet").write_bytes(content[: len(content) // 2])
+    assert "as parquet" in refused(str(folders / "half.parquet"))
+
+
+def test_paths_that_lead_nowhere(folders):
+    assert "there is no file" in refused(str(folders / "none.csv"))
+    assert "neither .csv nor .parquet" in refused(write(folders / "notes.txt", "x"))
+    (folders / "bare").mkdir()
+    assert "holds no train and test" in refused(str(folders / "bare"))
+
+
+def test_lists_are_not_labels(folders):
+    table(20).assign(label=[["a", "b"]] * 20).to_parquet(folders / "lists.parquet")
+    assert "holds lists, not one label a text" in refused(str(folders / "lists.parquet"))
+
+
+# Fetching
+
+
+def hub_tables(folder, name, frames):
+    """Source files as a hub repository has them."""
+    files = {}
+    for part, frame in frames.items():
+        path = folder / f"{name}-{part}.parquet"
+        frame.to_parquet(path)
+        files[f"data/{part}-00000-of-00001.parquet"] = path
+    return lambda *_: files
+
+
+def test_numbered_labels_get_names_and_fields_are_joined(folders):
+    numbers = [i % 10 for i in range(40)]
+    titles = [f"why {i}" for i in range(40)]
+    frame = pd.DataFrame({"question_title": titles, "question_content": "", "best_answer": "so", "topic": numbers})
+    loaded = datasets.fetch("yahoo_answers", download=hub_tables(folders, "y", {"train": frame, "test": frame}))
+    assert loaded.sizes() == {"train": 36, "dev": 4, "test": 40}
+    assert loaded.test["text"][3] == "why 3 so"
+    assert loaded.test["label"][:3].tolist() == ["Society & Culture", "Science & Mathematics", "Health"]
+
+
+def test_fetched_splits_load_again_and_are_complete(folders):
+    frame = pd.DataFrame({"sms": [f"message {i}" for i in range(50)], "label": [i % 2 for i in range(50)]})
+    download = hub_tables(folders, "s", {"train": frame})
+    fetched = datasets.fetch("sms_spam", download=download)
+    loaded = datasets.load("sms_spam")
+    assert loaded.fingerprint == fetched.fingerprint and loaded.origin == "prepared"
+    record = json.loads((folders / "data" / "sms_spam" / "split.json").read_text())
+    assert record["fingerprint"] == fetched.fingerprint and record["seed"] == 0
+    assert record["sizes"] == {"train": 35, "dev": 5, "test": 10}
+    assert list(record["files"]) == ["data/train-00000-of-00001.parquet"]
+
+
+def test_what_is_there_is_not_fetched_again(folders):
+    put(folders / "own" / "sms_spam", all=table(50))
+    assert datasets.fetch("sms_spam", download=lambda *_: pytest.fail("fetched")).origin == "own"
+
+
+def test_a_source_that_has_changed_since_is_refused_and_nothing_is_lost(folders):
+    frame = pd.DataFrame({"sms": [f"message {i}" for i in range(50)], "label": [i % 2 for i in range(50)]})
+    first = datasets.fetch("sms_spam", download=hub_tables(folders, "s", {"train": frame}))
+    other = hub_tables(folders, "t", {"train": frame.assign(sms="changed")})
+    with pytest.raises(InputError, match="differs from the first fetch"):
+        datasets.fetch("sms_spam", again=True, download=other)
+    assert datasets.load("sms_spam").fingerprint == first.fingerprint
+
+
+def test_an_unfinished_set_is_not_there_and_a_changed_one_is_refused(folders):
+    frame = pd.DataFrame({"sms": [f"message {i}" for i in range(50)], "label": [i % 2 for i in range(50)]})
+    datasets.fetch("sms_spam", download=hub_tables(folders, "s", {"train": frame}))
+    folder = folders / "data" / "sms_spam"
+    put(folder, test=table(10))
+    assert "has changed since it was written" in refused("sms_spam")
+    (folder / "split.json").unlink()
+    assert "is not here" in refused("sms_spam")
+
+
+def test_a_source_without_the_expected_fields(folders):
+    frame = pd.DataFrame({"message": ["a"] * 20, "label": [0, 1] * 10})
+    with pytest.raises(InputError, match="has no field 'sms', it has 'message', 'label'"):
+        datasets.fetch("sms_spam", download=hub_tables(folders, "s", {"train": frame}))
+    with pytest.raises(InputError, match="has no part 'train'"):
+        datasets.fetch("sms_spam", download=hub_tables(folders, "s", {"test": frame}))
+
+
+def test_json_lines_are_read_too(folders):
+    files = {}
+    for part, start in (("train", 0), ("test", 40)):
+        path = folders / f"{part}.jsonl"
+        frame = table(40 if part == "train" else 10, ("objective", "subjective"), start)
+        frame.rename(columns={"label": "label_text"}).assign(label=0).to_json(path, orient="records", lines=True)
+        files[path.name] = path
+    loaded = datasets.fetch("subjectivity", download=lambda *_: files)
+    assert loaded.sizes() == {"train": 35, "dev": 5, "test": 10}
+    assert loaded.classes == ("objective", "subjective")
+
+
+def archive(path, postings):
+    with tarfile.open(path, "w:gz") as tar:
+        for name, content in postings.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+
+
+def test_newsgroups_keep_their_headers(folders):
+    postings = {
+        f"20news-bydate-{part}/{group}/{i}": f"From: caf\xe9\nSubject: {i}\n\nabout {group}\n".encode("latin-1")
+        for part, numbers in (("train", range(20)), ("test", range(20, 24)))
+        for group in ("rec.autos", "sci.space")
+        for i in numbers
+    }
+    archive(folders / "news.tar.gz", postings)
+    loaded = datasets.fetch("20_newsgroups", download=download_of(folders / "news.tar.gz"))
+    assert loaded.sizes() == {"train": 36, "dev": 4, "test": 8}
+    assert loaded.test["text"][0] == "From: café\nSubject: 20\n\nabout rec.autos\n"
+    assert loaded.classes == ("rec.autos", "sci.space")
+
+
+def test_a_damaged_archive(folders):
+    (folders / "news.tar.gz").write_bytes(b"\x1f\x8b broken")
+    with pytest.raises(InputError, match="archive of '20_newsgroups' is damaged"):
+        datasets.fetch("20_newsgroups", download=download_of(folders / "news.tar.gz"))
+
+
+def test_isear_is_read_line_by_line(folders):
+    header = "ID|EMOT|Field1|MYKEY|SIT|STATE|"
+    texts = [f"Number {i} came and á stayed.  It á  was a|b" for i in range(20)]
+    rows = [f"{i}|1|{'joy' if i % 2 else 'fear'}|7|{text}|1|" for i, text in enumerate(texts)]
+    (folders / "isear.csv").write_text("\n".join([header, *rows, "broken line"]), encoding="utf-8")
+    loaded = datasets.fetch("isear", download=download_of(folders / "isear.csv"))
+    assert sum(loaded.sizes().values()) == 20 and loaded.classes == ("fear", "joy")
+    assert sorted(loaded.train["text"])[0] == "Number 0 came and stayed. It was a|b"
+
+
+def test_cfpb_products_are_merged(folders):
+    products = ["Credit card", "Prepaid card", "Mortgage", "Mortgage"]
+    frame = pd.DataFrame({"Product": products * 10, "Consumer complaint narrative": ["a complaint"] * 39 + [""]})
+    frame.to_csv(folders / "complaints.csv", index=False)
+    loaded = datasets.fetch("cfpb", download=download_of(folders / "complaints.csv"))
+    assert sum(loaded.sizes().values()) == 39
+    assert loaded.classes == ("Credit card or prepaid card", "Mortgage")
+
+
+def download_of(path):
+    return lambda *_: {path.name if "tar" not in path.name else "archive": path}
+
+
+class Server(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder; answers to ranges, and breaks off after `stop` bytes once."""
+
+    stop = None
+    asked = []
+
+    def do_GET(self):
+        content = open(self.translate_path(self.path), "rb").read()
+        start = int((self.headers["Range"] or "bytes=0-")[6:-1])
+        type(self).asked.append(start)
+        if start >= len(content):
+            return self.send_error(416)
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        self.wfile.write(content[start : self.stop or len(content)])
+        type(self).stop = None
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(folders):
+    """The address of a server of `folders/served`."""
+    (folders / "served").mkdir()
+    Server.stop, Server.asked = None, []
+    handler = functools.partial(Server, directory=str(folders / "served"))
+    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=running.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{running.server_port}"
+    running.shutdown()
+    running.server_close()
+
+
+def served(monkeypatch, name, address, sha256=None):
+    """The registry's entry with its one file at another address."""
+    entry = datasets.info(name)
+    (file,) = entry.files
+    pinned = {file: sha256} if sha256 else {}
+    monkeypatch.setitem(datasets.REGISTRY, name, dataclasses.replace(entry, files={file: address}, sha256=pinned))
+
+
+def test_a_broken_download_is_resumed(folders, server, monkeypatch):
+    postings = {
+        f"x-{part}/{group}/{i}": os.urandom(300).hex().encode()
+        for part in ("train", "test") for group in ("a", "b") for i in range(20)
+    }  # fmt: skip
+    archive(folders / "served" / "news", postings)
+    content = (folders / "served" / "news").read_bytes()
+    served(monkeypatch, "20_newsgroups", f"{server}/news", hashlib.sha256(content).hexdigest())
+    Server.stop = 1000
+    with pytest.raises(InputError, match="broke off at 1000 of"):
+        datasets.fetch("20_newsgroups", progress=False)
+    assert datasets.fetch("20_newsgroups", progress=False).sizes() == {"train": 36, "dev": 4, "test": 40}
+    assert Server.asked == [0, 1000]
+
+
+def test_a_file_that_fails_its_checksum_is_refused(folders, server, monkeypatch):
+    archive(folders / "served" / "news", {"x-train/a/1": b"text"})
+    served(monkeypatch, "20_newsgroups", f"{server}/news", "0" * 64)
+    with pytest.raises(InputError, match="differs from the published file"):
+        datasets.fetch("20_newsgroups", progress=False)
+    assert not (folders / "data" / "20_newsgroups" / "split.json").exists()
+
+
+def test_an_address_that_is_gone(folders, server, monkeypatch):
+    served(monkeypatch, "isear", f"{server}/none")
+    with pytest.raises(InputError) as caught:
+        datasets.fetch("isear", progress=False)
+    assert "cannot fetch 'isear' from 127.0.0.1" in str(caught.value) and "put all.parquet" in str(caught.value)
+
+
+def test_no_network_is_one_line(folders):
+    code = (
+        "from cluster_tune import datasets\n"
+        "try:\n    datasets.fetch('ag_news')\n"
+        "except datasets.InputError as error:\n    print(error)"
+    )
+    own = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(folders / "hf"), "CLUSTER_TUNE_DATA": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **own}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.count("\n") == 1 and done.stderr == ""
+    assert done.stdout.startswith("cannot fetch 'ag_news' from huggingface.co (")
+    assert "put train.parquet and test.parquet (or .csv; columns text, label) into FOLDER/ag_news" in done.stdout
+
+
+def test_a_data_folder_that_cannot_be_written(folders, monkeypatch):
+    (folders / "taken").write_text("a file")
+    monkeypatch.setenv("CLUSTER_TUNE_CACHE", str(folders / "taken"))
+    with pytest.raises(InputError, match="cannot write to"):
+        datasets.fetch("isear")
+    with pytest.raises(InputError, match="cannot write to"):
+        datasets.load("docstrings")
+
+
+def test_a_full_disk_leaves_no_half_written_file(folders):
+    def full(path):
+        path.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(InputError, match="No space left on device; free the disk"):
+        datasets._replace(folders / "train.parquet", full)
+    assert list(folders.iterdir()) == []
