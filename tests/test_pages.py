@@ -173,6 +173,15 @@ def test_clean_drops_what_differs_between_two_runs():
     assert json.dumps(pages.clean(notebook)) == cleaned
 
 
+def test_a_picture_s_words_reach_the_builder():
+    picture = new_output("display_data", data={"image/png": ""}, metadata={"image/png": {"alt": "Two lines.", "width": 9}})
+    notebook = new_notebook(cells=[new_code_cell("x", execution_count=1, outputs=[picture]), new_code_cell("y")])
+    pages.clean(pages.clean(notebook))
+    assert notebook.cells[0].metadata == {"mystnb": {"image": {"alt": "Two lines."}}}
+    assert notebook.cells[0].outputs[0].metadata["image/png"]["width"] == 9
+    assert notebook.cells[1].metadata == {}
+
+
 def test_check_finds_each_fault_and_nothing_in_a_good_cell():
     good = new_code_cell("# " + "\n# ".join("abc") + "\nx = 1\n", execution_count=1)
     notebook = new_notebook(cells=[

@@ -203,7 +203,8 @@ def clean(notebook):
 
     Gone are times, papermill's and the kernel's metadata, widget state and random cell ids; adjacent pieces of one
     stream, cut wherever the kernel happened to flush, are joined. An injected parameters cell stays in sight, and the
-    defaults it overrides fold away.
+    defaults it overrides fold away. A picture's alternative text is repeated in its cell's metadata, the one place
+    where the book's builder looks for it.
     """
     notebook.metadata = type(notebook.metadata)(kernelspec=dict(KERNEL), language_info=dict(LANGUAGE))
     notebook.nbformat, notebook.nbformat_minor = 4, 5
@@ -232,6 +233,13 @@ def _clean_code(cell, count: int) -> None:
         elif "application/vnd.jupyter.widget-view+json" not in output.get("data", {}):
             kept.append(output)
     cell.outputs = kept
+    if alt := " ".join(filter(None, map(_alt, kept))):
+        cell.metadata["mystnb"] = {**cell.metadata.get("mystnb", {}), "image": {"alt": alt}}
+
+
+def _alt(output) -> str:
+    """The alternative text of an output's picture; '' if it has none."""
+    return output.get("metadata", {}).get("image/png", {}).get("alt", "")
 
 
 def check(notebook) -> list[str]:

@@ -1,0 +1,78 @@
+"""The rules of notebooks and pages; that their outputs still come out the same is nbval's part of `make test`."""
+
+import ast
+import re
+
+import nbformat
+import pytest
+
+from cluster_tune import pages, paths
+
+TEMPLATES = sorted((paths.root() / "notebooks").glob("*.ipynb"))
+PAGES = sorted((paths.root() / "book").rglob("*.ipynb"))
+NOTEBOOKS = [*TEMPLATES, *PAGES]
+FROM_DATASET = sorted((paths.root() / "book" / "datasets").glob("*.ipynb")) + [paths.root() / "book" / "first_run.ipynb"]
+UNCHECKED = ("nbval-ignore-output", "nbval-skip", "raises-exception")  # nbval compares nothing in such a cell
+
+every = pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+
+
+def read(file):
+    return nbformat.read(file, as_version=4)
+
+
+def code(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def parameters(notebook, tag="parameters"):
+    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
+
+
+@every
+def test_executed_without_error_or_stderr_in_short_cells(file):
+    assert pages.check(read(file)) == []
+
+
+@every
+def test_stored_as_the_cleaner_leaves_it(file):
+    assert file.read_text("utf-8") == nbformat.writes(pages.clean(read(file))).rstrip("\n") + "\n"
+
+
+@every
+def test_valid_and_compared_strictly(file):
+    notebook = read(file)
+    nbformat.validate(notebook)
+    for cell in code(notebook):
+        assert not set(UNCHECKED) & set(cell.metadata.get("tags", []))
+        assert not re.search(r"#\s*(NBVAL|PYTEST_VALIDATE)_", cell.source)
+
+
+@every
+def test_opens_with_a_title_and_has_prose_for_its_code(file):
+    notebook = read(file)
+    assert notebook.cells[0].cell_type == "markdown" and notebook.cells[0].source.startswith("# ")
+    prose = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+    assert all(cell.source.count("\n# ") == 0 for cell in prose)
+    assert 2 * len(prose) >= len(code(notebook))
+
+
+@every
+def test_no_cell_is_empty(file):
+    assert all(cell.source.strip() for cell in read(file).cells)
+
+
+@pytest.mark.parametrize("file", TEMPLATES, ids=lambda file: file.stem)
+def test_a_template_has_one_cell_of_independent_literals(file):
+    assert len(parameters(read(file))) == 1 and pages.defaults(file)
+
+
+@pytest.mark.parametrize("file", FROM_DATASET, ids=lambda file: file.stem)
+def test_a_page_is_its_template_with_other_parameters(file):
+    """A template that has changed since leaves pages that say something else than it does."""
+    page, template = read(file), read(paths.root() / "notebooks" / "dataset.ipynb")
+    own = [cell.source for cell in code(page) if "injected-parameters" not in cell.metadata.get("tags", [])]
+    assert own == [cell.source for cell in code(template)]
+    injected = parameters(page, "injected-parameters")
+    names = {target.id for cell in injected for line in ast.parse(cell.source).body for target in line.targets}
+    assert names <= set(pages.defaults(paths.root() / "notebooks" / "dataset.ipynb"))
