@@ -12,7 +12,7 @@ TEMPLATES = sorted((paths.root() / "notebooks").glob("*.ipynb"))
 PAGES = sorted((paths.root() / "book").rglob("*.ipynb"))
 NOTEBOOKS = [*TEMPLATES, *PAGES]
 FROM_DATASET = sorted((paths.root() / "book" / "datasets").glob("*.ipynb")) + [paths.root() / "book" / "first_run.ipynb"]
-UNCHECKED = ("nbval-ignore-output", "nbval-skip", "raises-exception")  # nbval compares nothing in such a cell
+COMPUTED = {*TEMPLATES, paths.root() / "book" / "first_run.ipynb"}  # these train; all other pages only read results/
 
 every = pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
 
@@ -41,10 +41,12 @@ def test_stored_as_the_cleaner_leaves_it(file):
 
 @every
 def test_valid_and_compared_strictly(file):
+    """Only what a machine trains itself may differ from what another one stored."""
     notebook = read(file)
     nbformat.validate(notebook)
     for cell in code(notebook):
-        assert not set(UNCHECKED) & set(cell.metadata.get("tags", []))
+        lenient = {"nbval-ignore-output", "nbval-skip", "raises-exception"} & set(cell.metadata.get("tags", []))
+        assert lenient <= ({"nbval-ignore-output"} if file in COMPUTED else set())
         assert not re.search(r"#\s*(NBVAL|PYTEST_VALIDATE)_", cell.source)
 
 

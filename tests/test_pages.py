@@ -54,6 +54,17 @@ def test_a_page_is_made_and_a_second_run_is_the_same_to_the_byte(checkout):
     assert [f.name for f in page.parent.iterdir()] == ["mine.ipynb"]
 
 
+def test_only_a_page_that_computes_keeps_outputs_that_are_not_compared(checkout):
+    template(checkout, "1 + 1")
+    file = checkout / "notebooks" / "dataset.ipynb"
+    notebook = nbformat.read(file, as_version=4)
+    notebook.cells[2].metadata.tags = ["nbval-ignore-output"]
+    nbformat.write(notebook, file)
+    for compute, tags in ((True, ["nbval-ignore-output"]), (False, None)):
+        page = nbformat.read(make(parameters={"compute": compute}), as_version=4)
+        assert page.cells[-1].metadata.get("tags") == tags
+
+
 def test_a_page_that_reads_the_same_is_not_written_again(checkout):
     template(checkout, "1 + 1")
     before = make().stat().st_mtime_ns

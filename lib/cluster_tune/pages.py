@@ -20,6 +20,7 @@ MAX_LINES = 15  # of code in a cell; what is longer belongs in the library
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE = {"file_extension": ".py", "mimetype": "text/x-python", "name": "python", "pygments_lexer": "ipython3"}
 KEPT = ("tags", "mystnb")  # of a cell's metadata: what changes how it is shown
+LENIENT = "nbval-ignore-output"  # the tag of a cell whose output depends on the machine that trains
 TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}")
 # Inside the kernel: no progress bars in the outputs, no note about the debugger on the terminal.
@@ -39,7 +40,9 @@ def make(
     The page is `book/datasets/<name>.ipynb` for the template `dataset` and `book/<name>.ipynb` for any other, unless
     `out` says otherwise. A template with a parameter `dataset` receives `name` for it. Values in `parameters` may be
     text, as typed on a command line: they are read as the type of the template's default. `progress` shows one bar
-    on stderr. An earlier page stays as it was until the new one is complete.
+    on stderr. An earlier page stays as it was until the new one is complete. A template may tag outputs of training as
+    not to be compared; on a page made with its parameter `compute` off the tags go, since what is read from the store
+    is the same everywhere.
 
     Raises InputError for an unknown template or parameter, a value of another type, an InputError inside the
     template, a page that fails `check` and a folder that cannot be written; any other error of a cell keeps its
@@ -53,6 +56,8 @@ def make(
     notebook = clean(_execute(source, values, progress))
     if heading:
         retitle(notebook, heading)
+    if not {**defaults(source), **values}.get("compute", True):
+        _compare_all(notebook)
     if problems := check(notebook):
         raise InputError(f"page '{name}' was not written: {problems[0]}; correct '{source.name}' or the library")
     _replace(folder / target.name, _text(notebook))
@@ -274,6 +279,13 @@ def _outputs(cell) -> Iterator[str]:
             yield "shows a memory address, which changes from run to run"
         elif str(paths.root()) in text:
             yield "shows a path of this machine"
+
+
+def _compare_all(notebook) -> None:
+    """Have every output compared when the page is tested."""
+    for cell in notebook.cells:
+        if tags := [tag for tag in cell.metadata.pop("tags", []) if tag != LENIENT]:
+            cell.metadata["tags"] = tags
 
 
 def retitle(notebook, title: str) -> None:
