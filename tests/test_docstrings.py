@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -149,6 +150,16 @@ def test_docstrings_are_read_in_files_that_parse_only(tmp_path):
     assert set(docstrings._docstrings(good)) == {"Module.", "Class.", "Function \\d."}
     assert ast.get_docstring(ast.parse(good.read_text())) == "Module."
     assert list(docstrings._docstrings(bad)) == []
+
+
+def test_statements_are_those_of_ast_walk_in_its_order():
+    source = Path(ast.__file__).read_text() + "\nmatch x:\n    case 1:\n        def f(): 'one'\n"
+    source += "try:\n    def g(): 'two'\nexcept E:\n    def h(): 'three'\nelse:\n    class K: 'four'\n"
+    tree = ast.parse(source)
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    expected = [node for node in ast.walk(tree) if isinstance(node, kinds)]
+    assert [node for node in docstrings._statements(tree) if isinstance(node, kinds)] == expected
+    assert len(expected) > 100
 
 
 def test_a_missing_package_is_named():

@@ -10,7 +10,7 @@ import hashlib
 import inspect
 import re
 import warnings
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -191,10 +191,20 @@ def _docstrings(path: Path) -> Iterator[str]:
             tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
         return
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             if docstring := ast.get_docstring(node, clean=False):
                 yield docstring
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """`ast.walk` without the expressions, which are most of a tree and hold no docstring."""
+    queue = deque([tree])
+    while queue:
+        node = queue.popleft()
+        for block in ("body", "handlers", "orelse", "finalbody", "cases"):
+            queue.extend(getattr(node, block, ()))
+        yield node
 
 
 def _folder(name: str) -> Path:
