@@ -25,6 +25,7 @@ IMPORTS = {
     "_hartigan": "",
     "datasets": "paths docstrings",
     "encoders": "paths",
+    "glove": "paths datasets",
     "clustering": "text _sib _hartigan",
     "intertraining": "training",
     "finetuning": "training design",

@@ -282,7 +282,7 @@ def fetch(name: str, progress: bool = True, again: bool = False, download: Calla
         return load(name)
     paths.writable(folder)
     files = (download or _download)(entry, folder, progress, again)
-    checksums = {source: _sha256(path) for source, path in files.items()}
+    checksums = {source: sha256(path) for source, path in files.items()}
     _compare(entry, folder, checksums)
     raw = _READERS.get(name, _read_tables)(entry, files)
     parts, notes = _checked(raw, name)
@@ -555,7 +555,7 @@ def _download(entry: Info, folder: Path, progress: bool, again: bool) -> dict[st
             return _from_hub(entry.hub, progress)
         source = paths.writable(folder / "source")
         return {
-            name: _from_address(url, source / name, progress, again, name in entry.sha256)
+            name: from_address(url, source / name, progress, again, name in entry.sha256)
             for name, url in entry.files.items()
         }
     except OSError as error:
@@ -588,7 +588,7 @@ def _from_hub(repository: str, progress: bool) -> dict[str, Path]:
     raise FileNotFoundError(f"no tables in {repository}")
 
 
-def _from_address(address: str, path: Path, progress: bool, again: bool = False, resume: bool = False) -> Path:
+def from_address(address: str, path: Path, progress: bool, again: bool = False, resume: bool = False) -> Path:
     """One file, there only when whole; `resume` where an earlier attempt broke off (for files with a checksum)."""
     if path.is_file() and not again:
         return path
@@ -604,7 +604,7 @@ def _from_address(address: str, path: Path, progress: bool, again: bool = False,
     except urllib.error.HTTPError as error:
         if have and error.code == 416:  # nothing is left to send: the part was whole, or is of another file
             part.unlink()
-            return _from_address(address, path, progress, again)
+            return from_address(address, path, progress, again)
         raise
     os.replace(part, path)
     return path
@@ -707,7 +707,7 @@ def _what_to_put(name: str) -> str:
     return f"{what} FOLDER/{name} and set CLUSTER_TUNE_DATA=FOLDER"
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -38,6 +38,11 @@ def data() -> Path:
     return _folder("CLUSTER_TUNE_CACHE", "data")
 
 
+def glove() -> Path:
+    """GloVe vectors, a folder or one file: `CLUSTER_TUNE_GLOVE`, else `data/glove/`. Written only by a fetch."""
+    return _folder("CLUSTER_TUNE_GLOVE", "data/glove")
+
+
 def models() -> Path:
     """Inter-trained models: `CLUSTER_TUNE_MODELS`, else `models/`."""
     return _folder("CLUSTER_TUNE_MODELS", "models")
