@@ -12,13 +12,17 @@ import numpy as np
 import pandas as pd
 from joblib import effective_n_jobs
 from scipy.sparse import csr_matrix, issparse
+from scipy.spatial.distance import cdist
 from scipy.stats import hypergeom
-from sklearn.base import BaseEstimator, ClusterMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 
-class SIB(TransformerMixin, ClusterMixin, BaseEstimator):
+MOST_DOCUMENTS = 2**22  # a word in all of them adds up to 2^62 in the fixed point of `_sib`
+
+
+class SIB(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
     """Sequential information bottleneck.
 
     Every document weighs the same, p(x) = 1/n, and p(y|x) is its row of counts divided by its sum. Document x, drawn
@@ -128,6 +132,8 @@ class SIB(TransformerMixin, ClusterMixin, BaseEstimator):
             raise ValueError(f"n_init={self.n_init} and max_iter={self.max_iter} must be at least 1")
         if not documents.nnz:
             raise ValueError("no document has a term: all rows of X are zero")
+        if n > MOST_DOCUMENTS:
+            raise ValueError(f"n_samples={n} is more than the {MOST_DOCUMENTS:,} documents whose sums are sure to fit")
 
     def _restart(self, documents: csr_matrix, restart: int, seed: int) -> tuple[np.ndarray, list[float]]:
         """One random start, improved until few documents move: the labels and the trace of I(T;Y)."""
@@ -163,8 +169,9 @@ class SIB(TransformerMixin, ClusterMixin, BaseEstimator):
         self.labels_ = labels
         self.trace_ = np.array(trace)
         self.n_iter_ = len(trace) - 1
-        self.mutual_information_ = trace[-1]
+        self.mutual_information_ = _sib.information(table, self.cluster_sizes_)
         self.input_information_ = _input_information(documents)
+        self._n_features_out = self.n_clusters
 
     def _costs(self, documents: csr_matrix) -> np.ndarray:
         from cluster_tune import _sib
@@ -197,8 +204,10 @@ def _parts(documents: csr_matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _input_information(documents: csr_matrix) -> float:
     """I(X;Y) in bits, each document with terms weighing the same."""
+    from cluster_tune import _sib
+
     n = np.count_nonzero(np.diff(documents.indptr))
-    p = documents.data / 2.0**40
+    p = documents.data * _sib.UNIT
     totals = np.bincount(documents.indices, weights=p)
     totals = totals[totals > 0]
     return float((p @ np.log2(p) - totals @ np.log2(totals)) / n + np.log2(n))
@@ -246,3 +255,132 @@ def _best_terms(log_p: np.ndarray, inside: np.ndarray, terms: np.ndarray, top: i
     order = np.lexsort((terms, -inside, log_p))[:top]
     shown = order[log_p[order] < limit]
     return ", ".join(terms[shown]), float(np.exp(log_p[shown[-1]])) if len(shown) else float("nan")
+
+
+class HartiganKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
+    """Hartigan's k-means (Slonim, Aharony and Crammer 2013): one point moves at a time, with its own weight counted.
+
+    A point, drawn out of its cluster, is put where the inertia, the sum of squared distances from the points' own
+    centres, grows least: by n/(n+1) times its squared distance from the centre of n points. Centres follow at once.
+    Every partition it stops at is one that Lloyd's algorithm would stop at, too, but not the other way round. The
+    cost belongs to the new point as well, so `predict` uses it, where Lloyd's algorithm takes the nearest centre.
+
+    Parameters
+    ----------
+    n_clusters : number of clusters, from 1 to the number of points.
+    init : 'random' for random partitions into equal parts, or (k, d) centres: each point starts at the nearest.
+    n_init : restarts from random partitions, the one of least inertia is kept; given centres are started from once.
+    max_iter : passes over the points, each in a new random order, at most.
+    tol : stop when at most this share of the points moved in a pass.
+    random_state : seed or RandomState.
+    n_jobs : restarts run at once, in threads; -1 for all cores. The result does not depend on it.
+    progress : called as progress(restart, passes, moved, inertia) after each pass, `moved` a share of the points.
+
+    Attributes
+    ----------
+    labels_ : (n,) int32, the cluster of each point.
+    cluster_centers_ : (k, d).
+    cluster_sizes_ : (k,), points in each cluster.
+    inertia_ : sum of squared distances of the points from their own centres.
+    trace_ : the inertia of the start and after each pass of the restart that was kept.
+    n_iter_ : passes of the restart that was kept.
+    """
+
+    def __init__(
+        self,
+        n_clusters: int = 50,
+        *,
+        init="random",
+        n_init: int = 10,
+        max_iter: int = 15,
+        tol: float = 0.02,
+        random_state=None,
+        n_jobs: int | None = None,
+        progress: Callable | None = None,
+    ):
+        self.n_clusters = n_clusters
+        self.init = init
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.progress = progress
+
+    def fit(self, X, y=None):
+        """Cluster the rows of X (n, d), dense numbers. `y` is ignored."""
+        points = validate_data(self, X, dtype=np.float64, order="C")
+        self._check(points)
+        n_init = self.n_init if isinstance(self.init, str) else 1
+        seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=n_init)
+        with ThreadPoolExecutor(min(effective_n_jobs(self.n_jobs), n_init)) as pool:
+            restarts = list(pool.map(lambda job: self._restart(points, *job), enumerate(seeds)))
+        self.labels_, trace = min(restarts, key=lambda restart: restart[1][-1])
+        self.cluster_centers_, self.cluster_sizes_ = _centers(points, self.labels_, self.n_clusters)
+        self.inertia_ = _inertia(points, self.labels_, self.cluster_centers_)
+        self.trace_, self.n_iter_ = np.array(trace), len(trace) - 1
+        self._n_features_out = self.n_clusters
+        return self
+
+    def fit_predict(self, X, y=None):
+        """Cluster the rows of X and return `labels_`."""
+        return self.fit(X).labels_
+
+    def transform(self, X) -> np.ndarray:
+        """By how much each row of X (m, d), as one more point, would add to the inertia in each cluster: (m, k)."""
+        check_is_fitted(self)
+        points = validate_data(self, X, dtype=np.float64, reset=False)
+        sizes = self.cluster_sizes_
+        costs = sizes / (sizes + 1) * cdist(points, self.cluster_centers_, "sqeuclidean")
+        costs[:, sizes == 0] = np.inf  # nothing new goes into a cluster without points
+        return costs
+
+    def predict(self, X) -> np.ndarray:
+        """The cluster of least cost for each row of X (m, d): (m,) int32."""
+        return self.transform(X).argmin(axis=1).astype(np.int32)
+
+    def score(self, X, y=None) -> float:
+        """Minus the summed cost of putting each row of X into its nearest cluster: higher is better."""
+        return -float(self.transform(X).min(axis=1).sum())
+
+    def _check(self, points: np.ndarray) -> None:
+        (n, d), k = points.shape, self.n_clusters
+        if not 1 <= k <= n:
+            raise ValueError(f"n_clusters={k} must be from 1 to the number of points, n_samples={n}")
+        if self.n_init < 1 or self.max_iter < 1:
+            raise ValueError(f"n_init={self.n_init} and max_iter={self.max_iter} must be at least 1")
+        if isinstance(self.init, str) and self.init != "random":
+            raise ValueError(f"init='{self.init}' is not known; give 'random' or an array of centres")
+        if not isinstance(self.init, str) and np.shape(self.init) != (k, d):
+            raise ValueError(f"init has shape {np.shape(self.init)}, but {k} centres of {d} numbers need {(k, d)}")
+
+    def _restart(self, points: np.ndarray, restart: int, seed: int) -> tuple[np.ndarray, list[float]]:
+        """One start, improved until few points move: the labels and the trace of the inertia."""
+        from cluster_tune import _hartigan
+
+        n, k, rng = len(points), self.n_clusters, np.random.RandomState(seed)
+        if isinstance(self.init, str):
+            labels = rng.permutation(np.linspace(0, k, n, endpoint=False).astype(np.int32))
+        else:
+            labels = cdist(points, np.asarray(self.init, float), "sqeuclidean").argmin(axis=1).astype(np.int32)
+        trace = [_inertia(points, labels, _centers(points, labels, k)[0])]
+        for _ in range(self.max_iter):
+            centers, sizes = _centers(points, labels, k)  # anew, so that rounding does not add up over passes
+            moved, fallen = _hartigan.sweep(points, rng.permutation(n), labels, centers, sizes)
+            trace.append(trace[-1] - fallen)
+            if self.progress is not None:
+                self.progress(restart, len(trace) - 1, moved / n, trace[-1])
+            if moved <= self.tol * n:
+                break
+        return labels, trace
+
+
+def _centers(points: np.ndarray, labels: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The mean of each cluster's points (k, d), zeros for a cluster without any, and their numbers (k,)."""
+    n, sizes = len(points), np.bincount(labels, minlength=k)
+    members = csr_matrix((np.ones(n), (labels, np.arange(n))), shape=(k, n))
+    return (members @ points) / np.maximum(sizes, 1)[:, None], sizes
+
+
+def _inertia(points: np.ndarray, labels: np.ndarray, centers: np.ndarray) -> float:
+    return float(((points - centers[labels]) ** 2).sum())
