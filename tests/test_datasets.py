@@ -7,11 +7,10 @@ import http.server
 import io
 import json
 import os
-import subprocess
-import sys
 import tarfile
 import threading
 
+import local_hub
 import numpy as np
 import pandas as pd
 import pytest
@@ -485,7 +484,7 @@ def server(folders):
     Server.stop, Server.asked = None, []
     handler = functools.partial(Server, directory=str(folders / "served"))
     running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=running.serve_forever, daemon=True).start()
+    threading.Thread(target=functools.partial(running.serve_forever, 0.05), daemon=True).start()
     yield f"http://127.0.0.1:{running.server_port}"
     running.shutdown()
     running.server_close()
@@ -529,16 +528,39 @@ def test_an_address_that_is_gone(folders, server, monkeypatch):
     assert "cannot fetch 'isear' from 127.0.0.1" in str(caught.value) and "put all.parquet" in str(caught.value)
 
 
+FETCH = """
+from cluster_tune import datasets
+try:
+    found = datasets.fetch({name!r}, progress=False)
+    print(found.sizes(), found.classes, datasets.load({name!r}).fingerprint == found.fingerprint)
+except datasets.InputError as error:
+    print(error)
+"""
+
+
+def test_tables_come_from_the_hub(folders):
+    for part, rows in (("train", 40), ("test", 8)):
+        frame = table(rows).assign(label=[i % 4 for i in range(rows)])
+        put(folders / "hub" / "fancyzhx" / "ag_news" / "main" / "data", **{f"{part}-00000-of-00001": frame})
+    with local_hub.serve(folders / "hub") as address:
+        done = local_hub.run(FETCH.format(name="ag_news"), address, folders / "hf")
+    sizes = {"train": 36, "dev": 4, "test": 8}
+    assert (done.stdout, done.stderr) == (f"{sizes} ('Business', 'Sci/Tech', 'Sports', 'World') True\n", "")
+
+
+def test_tables_the_hub_has_converted_stand_in(folders):
+    repository = folders / "hub" / "ucirvine" / "sms_spam"
+    (repository / "main").mkdir(parents=True)
+    (repository / "main" / "README.md").write_text("nothing but a card")
+    frame = pd.DataFrame({"sms": [f"message {i}" for i in range(50)], "label": [i % 2 for i in range(50)]})
+    put(repository / "refs-convert-parquet" / "plain_text" / "train", **{"0000": frame})
+    with local_hub.serve(folders / "hub") as address:
+        done = local_hub.run(FETCH.format(name="sms_spam"), address, folders / "hf")
+    assert done.stdout == "{'train': 35, 'dev': 5, 'test': 10} ('ham', 'spam') True\n"
+
+
 def test_no_network_is_one_line(folders):
-    code = (
-        "from cluster_tune import datasets\n"
-        "try:\n    datasets.fetch('ag_news')\n"
-        "except datasets.InputError as error:\n    print(error)"
-    )
-    own = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(folders / "hf"), "CLUSTER_TUNE_DATA": ""}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, **own}, capture_output=True, text=True, check=True
-    )
+    done = local_hub.run(FETCH.format(name="ag_news"), "http://127.0.0.1:9", folders / "hf", CLUSTER_TUNE_DATA="")
     assert done.stdout.count("\n") == 1 and done.stderr == ""
     assert done.stdout.startswith("cannot fetch 'ag_news' from huggingface.co (")
     assert "put train.parquet and test.parquet (or .csv; columns text, label) into FOLDER/ag_news" in done.stdout

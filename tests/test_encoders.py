@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 
+import local_hub
 import numpy as np
 import pytest
 
@@ -155,6 +156,36 @@ def without_pooler(folder):
     safetensors.numpy.save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
 
 
+FROM_HUB = """
+from cluster_tune import encoders
+try:
+    found = encoders.resolve("some/tiny")
+    print(found.name, found.pooling, found.local, encoders.fingerprint(found))
+    print({more})
+except encoders.InputError as error:
+    print(error)
+"""
+
+
+def test_an_encoder_of_the_hub_is_fetched_once_and_is_the_same(saved, tmp_path):
+    shutil.copytree(saved, tmp_path / "hub" / "some" / "tiny" / "main")
+    expected = f"some/tiny pooler False {encoders.fingerprint(encoders.resolve(str(saved)))}\n"
+    code = FROM_HUB.format(more='encoders.model(found).dtype, encoders.tokenizer(found)("a small text")["input_ids"]')
+    with local_hub.serve(tmp_path / "hub") as address:
+        done = local_hub.run(code, address, tmp_path / "hf")
+    assert done.stdout == expected + "torch.float32 [2, 5, 6, 9, 3]\n"
+    offline = local_hub.run(FROM_HUB.format(more="'again'"), "http://127.0.0.1:9", tmp_path / "hf")
+    assert offline.stdout == expected + "again\n"
+
+
+def test_a_hub_id_with_pickled_weights_only(saved, tmp_path):
+    repository = shutil.copytree(saved, tmp_path / "hub" / "some" / "tiny" / "main")
+    (repository / "model.safetensors").rename(repository / "pytorch_model.bin")
+    with local_hub.serve(tmp_path / "hub") as address:
+        done = local_hub.run(FROM_HUB.format(more="'loaded'"), address, tmp_path / "hf")
+    assert "has no model.safetensors" in done.stdout and done.stdout.count("\n") == 1
+
+
 # Bad input
 
 
@@ -227,9 +258,14 @@ def test_embedded_weights_that_fail_their_checksum(minilm, tiny, tmp_path):
     assert "is damaged or truncated" in (message := refused(encoders.folder, encoder)) and "reinstall" in message
 
 
-def test_a_hub_id_that_cannot_be_had():
-    message = refused(encoders.resolve, "no-such-organisation-here/no-such-model")
-    assert "neither a folder here nor to be had from huggingface.co" in message and "use 'minilm'" in message
+def test_a_hub_id_that_cannot_be_had(tmp_path):
+    message = "encoder 'some/tiny' is neither a folder here nor to be had from huggingface.co"
+    (tmp_path / "hub").mkdir()
+    with local_hub.serve(tmp_path / "hub") as address:
+        unknown = local_hub.run(FROM_HUB.format(more="'loaded'"), address, tmp_path / "hf")
+    offline = local_hub.run(FROM_HUB.format(more="'loaded'"), "http://127.0.0.1:9", tmp_path / "hf")
+    for done in (unknown, offline):
+        assert done.stdout.startswith(message) and done.stdout.count("\n") == 1 and done.stderr == ""
 
 
 def test_the_weights_package_is_not_imported():
