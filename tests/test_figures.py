@@ -32,7 +32,7 @@ def all_figures() -> dict:
     losses = pd.DataFrame({"update": range(1, 101), "loss": np.linspace(4, 2, 100)})
     return {
         "curves": figures.learning_curves(runs()), "classes": figures.class_sizes(list("aaabbc")),
-        "lengths": figures.text_lengths(["one two three", "four"] * 9), "clusters": figures.cluster_sizes([0, 0, 1]),
+        "lengths": figures.text_lengths([3, 1] * 9), "clusters": figures.cluster_sizes([0, 0, 1]),
         "losses": figures.losses(losses, 50), "points": figures.projections(points(3)), "method": figures.method(),
     }
 
