@@ -30,15 +30,17 @@ IMPORTS = {
     "intertraining": "training",
     "finetuning": "training design",
     "results": "paths design",
-    "experiment": "paths design datasets encoders text clustering training intertraining finetuning results sampling stats",
+    "baselines": "",
+    "reference": "design datasets text glove clustering baselines results sampling stats",
+    "experiment": "paths design datasets encoders reference training intertraining finetuning results sampling stats",
     "tables": "stats",
     "figures": "stats tables",
     "pages": "paths datasets",
-    "__main__": "paths design datasets encoders results experiment figures pages",
+    "__main__": "paths design datasets encoders glove reference results experiment figures pages",
 }
-IN_NOTEBOOKS = set("paths design datasets experiment results stats tables figures".split())
+IN_NOTEBOOKS = set("paths design datasets reference experiment results stats tables figures".split())
 HEAVY = {"torch": set("training encoders intertraining finetuning experiment".split()), "papermill": {"pages"}}
-LIGHT = "stats design results tables figures pages datasets __main__".split()  # must work where torch does not
+LIGHT = "stats design reference results tables figures pages datasets __main__".split()  # must work where torch does not
 
 FOLDER = paths.root() / "lib" / "cluster_tune"
 MODULES = sorted(file.stem for file in FOLDER.glob("*.py") if file.stem != "__init__")

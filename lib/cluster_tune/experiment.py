@@ -16,7 +16,7 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
-from cluster_tune import __version__, datasets, design, encoders, paths, results, sampling, stats
+from cluster_tune import __version__, datasets, design, encoders, paths, reference, results, sampling, stats
 from cluster_tune.design import Recipe, Run
 from cluster_tune.errors import InputError
 
@@ -99,6 +99,7 @@ class _Study:
         self.data, self.encoder, self.report = data, encoder, report
         self.device_name, self.precision_name = device, precision
         self.encoder_fingerprint = encoders.fingerprint(encoder)
+        self.partitions: dict[str, np.ndarray] = {}
         self.gold = {split: self._codes(getattr(data, split)) for split in ("train", "test")}
 
     def _codes(self, frame: pd.DataFrame) -> np.ndarray:
@@ -194,28 +195,10 @@ class _Study:
 
     def clusters(self, clustering: str) -> np.ndarray:
         """The cluster of every training text, (n,); stored with its key terms and its agreement with the labels."""
-        if not hasattr(self, "partitions"):
-            self.partitions = {}
         if clustering not in self.partitions:
             self.report("stage", {"what": f"{clustering} clustering of {len(self.data.train):,} texts"})
-            self.partitions[clustering] = self._cluster(clustering)
+            self.partitions[clustering] = reference.fit(reference.Texts(self.data), clustering, SEED).labels_
         return self.partitions[clustering]
-
-    def _cluster(self, clustering: str) -> np.ndarray:
-        from cluster_tune.clustering import SIB, key_terms
-        from cluster_tune.text import bag_of_words
-
-        if clustering != "sib":
-            raise InputError(f"clustering '{clustering}' cannot be run here yet; use sib")
-        counts, terms = bag_of_words(self.data.train["text"])
-        labels = SIB(n_clusters=design.N_CLUSTERS, random_state=SEED).fit(counts).labels_
-        gold = self.gold["train"]
-        agreement = {"nmi": stats.nmi(gold, labels), "ami": stats.ami(gold, labels), "ari": stats.ari(gold, labels)}
-        self._write("agreement", pd.DataFrame([{"clustering": clustering, "n_clusters": design.N_CLUSTERS, **agreement}]))
-        found = pd.DataFrame({"cluster": labels, "label": self.data.train["label"]})
-        self._write("partition", found.value_counts().sort_index().rename("count").reset_index().assign(clustering=clustering))
-        self._write("clusters", key_terms(counts, labels, terms).drop(columns="p").assign(clustering=clustering))
-        return labels
 
     # ---- starting points
 

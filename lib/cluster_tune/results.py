@@ -24,6 +24,7 @@ NUMBERS = {  # whole numbers, which a gap in an older record must not turn into 
     "batch_size", "epochs", "min_updates", "max_length", "inter_batch_size", "inter_epochs",
 }  # fmt: skip
 SHARES = ["accuracy", "macro_f1"]
+FINGERPRINTS = ["data_fingerprint", "sample_fingerprint"]
 MEASURES = ["seconds", "seconds_training", "learning_rate", "inter_learning_rate"]
 COLUMNS = [
     "run_id", *KEYS, *SHARES, "updates", "missing_classes", "classes", "train_texts", "test_texts", *MEASURES[:2],
@@ -162,7 +163,7 @@ def table(kind: str, **keys: str) -> pd.DataFrame:
 
     A key that a table does not have makes no difference to it: the clusters are the same for every encoder.
     """
-    parts = [pd.read_csv(path, keep_default_na=False) for path in sorted((paths.results() / kind).glob("*.csv"))]
+    parts = [_part(path) for path in sorted((paths.results() / kind).glob("*.csv"))]
     for key, value in keys.items():
         parts = [part[part[key].astype(str) == str(value)] if key in part else part for part in parts]
     parts = [part for part in parts if len(part)]
@@ -170,6 +171,11 @@ def table(kind: str, **keys: str) -> pd.DataFrame:
         wanted = ", ".join(f"{key} {value}" for key, value in keys.items())
         raise InputError(f"no {kind} in '{paths.results()}' for {wanted or 'anything'}; compute them with cluster-tune run")
     return pd.concat(parts, ignore_index=True)
+
+
+def _part(path: Path) -> pd.DataFrame:
+    as_text = dict.fromkeys(FINGERPRINTS, str)  # sixteen digits, or an e among digits, would pass for a number
+    return pd.read_csv(path, keep_default_na=False, dtype=as_text)
 
 
 def expand(counted: pd.DataFrame) -> pd.DataFrame:

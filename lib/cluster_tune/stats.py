@@ -234,6 +234,13 @@ def ari(classes: Sequence, clusters: Sequence) -> float:
     return float(adjusted_rand_score(classes, clusters))
 
 
+def mutual_information(classes: Sequence, clusters: Sequence) -> float:
+    """Mutual information of two labellings in bits."""
+    from sklearn.metrics import mutual_info_score
+
+    return float(mutual_info_score(classes, clusters) / np.log(2))
+
+
 @dataclass(frozen=True)
 class Dispersion:
     """How tightly classes sit in an embedding: `ed`, `ned` = ed / `permuted` (the mean over permuted labels), `p`."""
