@@ -54,42 +54,52 @@ def _plain(texts: Iterable[str]) -> Iterable[str]:
 
 # Snowball 3 stems some words otherwise than NLTK does. It takes certain prefixes as a unit: exchanging the first vowel
 # hides them, and all else in the algorithm looks at whether a letter is a vowel, not at which one it is.
-_PREFIX = re.compile("(?:past|univers|later|emerg|organ|inter)")
-_HIDDEN = {"p": (1, "e"), "u": (0, "a"), "l": (1, "e"), "e": (0, "i"), "o": (0, "a"), "i": (0, "e")}
+_PREFIXES = {
+    "past": "pest",
+    "univers": "anivers",
+    "later": "leter",
+    "emerg": "imerg",
+    "organ": "argan",
+    "inter": "enter",
+}
 # It also has rules of its own for -ogist, for add, egg, err... (not inning), for vying and for evening.
 _OGIST = re.compile("(.*ogist)s?$")
-_DOUBLED = re.compile("([aeiouy])(bb|dd|ff|gg|mm|nn|pp|rr|tt)(?:ed|edly|ing|ingly)$")
-_YING = re.compile("([^aeiouy]y)ing$")
+_DOUBLED = re.compile("(?!inn)([aeiouy])(bb|dd|ff|gg|mm|nn|pp|rr|tt)(?:ed|edly|ing|ingly)$")
+_YING = re.compile("(?![dlt]y)([^aeiouy]y)ing$")
+_EVENING = re.compile("(even)ings?$")
 # NLTK in turn loses count of the region R2 when it exchanges one of these suffixes, and so keeps a last e.
-_EXCHANGED = re.compile("(.*)((?:ization|izer)(?=s?$)|ational(?=ly|ism|ity))")
+_EXCHANGED = re.compile("(.*)((?:ization|izer)(?=s?$)|ational(?=ly|ism|ity))(?:s|ly|ism|ity)?$")
 _REGION = re.compile("[aeiouy][^aeiouy]")
+_ENDINGS = ("ogist", "ogists", "ed", "edly", "ing", "ings", "ingly", "ization", "izations", "izer", "izers")
+_ENDINGS += ("ationally", "ationalism", "ationality")  # a word with neither prefix nor ending needs no second look
 
 
 def _stemmer() -> Callable[[str], str]:
     """A function from a word to its stem, the same as NLTK's."""
     import Stemmer
 
-    compiled = Stemmer.Stemmer("english", 0).stemWord
+    compiled, prefixes = Stemmer.Stemmer("english", 0).stemWord, tuple(_PREFIXES)
 
     def stem(word: str) -> str:
-        if _PREFIX.match(word):
-            at, letter = _HIDDEN[word[0]]
-            hidden = stem_plain(word[:at] + letter + word[at + 1 :])
-            return hidden[:at] + word[at] + hidden[at + 1 :]
-        return stem_plain(word)
+        if word.startswith(prefixes):
+            return _under_another_name(word, special)
+        return special(word) if word.endswith(_ENDINGS) else compiled(word)
 
-    def stem_plain(word: str) -> str:
-        if word in ("evening", "evenings"):
-            return "even"
-        if found := _OGIST.match(word):
+    def special(word: str) -> str:
+        if found := _OGIST.match(word) or _YING.match(word) or _EVENING.match(word):
             return found[1]
-        if (found := _DOUBLED.match(word)) and not word.startswith("inn"):
+        if found := _DOUBLED.match(word):
             return found[1] + found[2][0]
-        if (found := _YING.match(word)) and word not in ("dying", "lying", "tying"):
-            return found[1]
         return _keep_e(word, compiled(word))
 
     return stem
+
+
+def _under_another_name(word: str, stem: Callable[[str], str]) -> str:
+    """The stem of a word that starts with one of the prefixes, taken with the prefix hidden."""
+    prefix = next(prefix for prefix in _PREFIXES if word.startswith(prefix))
+    found = stem(_PREFIXES[prefix] + word[len(prefix) :])
+    return prefix[: len(found)] + found[len(prefix) :]
 
 
 def _keep_e(word: str, stem: str) -> str:
@@ -121,46 +131,45 @@ def bag_of_words(
     counts in alphabetical order. Give the train texts' vocabulary for new texts; what is not in it is not counted.
     InputError if the texts have no term at all.
     """
-    rows, ids = _encode(texts)
+    row, column, found, n = _encode(texts)
     if vocabulary is None:
-        names = np.array(list(ids), dtype=object)
-        totals = np.bincount(np.concatenate(rows or [[]]).astype(int), minlength=len(names))
-        order = sorted(range(len(names)), key=lambda i: (-totals[i], names[i]))[:size]
-        vocabulary = [names[i] for i in order]
+        vocabulary = _commonest(found, np.bincount(column, minlength=len(found)), size)
     if not len(vocabulary):
         raise InputError("the texts have no words left to count; give texts with English words")
-    return _counts(rows, ids, vocabulary), list(vocabulary)
+    place = {term: j for j, term in enumerate(vocabulary)}
+    column = np.array([place.get(term, -1) for term in found], dtype=np.int32)[column]
+    kept = column >= 0
+    ones = np.ones(np.count_nonzero(kept), dtype=np.int32)
+    counts = csr_matrix((ones, (row[kept], column[kept])), shape=(n, len(vocabulary)))
+    counts.sum_duplicates()
+    return counts, list(vocabulary)
 
 
-def _encode(texts: Iterable[str]) -> tuple[list[np.ndarray], dict[str, int]]:
-    """Each text as an array of stem numbers, and the number of each stem in the order of appearance."""
-    stem, ids, number = _stemmer(), {}, _Numbers()
-    number.of = lambda word: -1 if len(word) < 2 or word in STOP_WORDS else ids.setdefault(stem(word), len(ids))
-    rows = []
-    for plain in _plain(texts):
-        row = np.array([number[word] for word in plain.split()], dtype=np.int32)
-        rows.append(row[row >= 0])
-    return rows, ids
+def _commonest(terms: list[str], totals: np.ndarray, size: int) -> list[str]:
+    """The `size` terms with the highest totals, highest first, equal ones in alphabetical order."""
+    least = np.partition(totals, -size)[-size] if size < len(totals) else 0
+    return [terms[i] for i in sorted(np.flatnonzero(totals >= least), key=lambda i: (-totals[i], terms[i]))[:size]]
 
 
 class _Numbers(dict):
-    """Word -> number of its stem, each word worked out once."""
+    """Words numbered as they turn up."""
 
     def __missing__(self, word: str) -> int:
-        self[word] = self.of(word)
+        self[word] = len(self)
         return self[word]
 
 
-def _counts(rows: list[np.ndarray], ids: dict[str, int], vocabulary: Sequence[str]) -> csr_matrix:
-    """The csr matrix of counts, columns in the vocabulary's order, indices sorted."""
-    column = np.full(len(ids) + 1, -1, dtype=np.int32)
-    for j, term in enumerate(vocabulary):
-        column[ids.get(term, -1)] = j
-    column[-1] = -1
-    lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
-    columns = column[np.concatenate(rows)] if rows else column[:0]
-    row = np.repeat(np.arange(len(rows), dtype=np.int32), lengths)[columns >= 0]
-    ones = np.ones(len(row), dtype=np.int32)
-    counts = csr_matrix((ones, (row, columns[columns >= 0])), shape=(len(rows), len(vocabulary)))
-    counts.sum_duplicates()
-    return counts
+def _encode(texts: Iterable[str]) -> tuple[np.ndarray, np.ndarray, list[str], int]:
+    """For each token that counts, its text and its stem as numbers; the stems; and the number of texts."""
+    words, lengths = [], []
+    for plain in _plain(texts):
+        words += (here := plain.split())
+        lengths.append(len(here))
+    numbers = _Numbers()
+    tokens = np.fromiter(map(numbers.__getitem__, words), dtype=np.int32, count=len(words))
+    stem, found = _stemmer(), _Numbers()
+    # Each word is looked at once, however often it stands in the texts.
+    stemmed = [-1 if len(word) < 2 or word in STOP_WORDS else found[stem(word)] for word in numbers]
+    column = np.array(stemmed, dtype=np.int32)[tokens]
+    row = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+    return row[column >= 0], column[column >= 0], list(found), len(lengths)
