@@ -52,11 +52,13 @@ lock: $(READY) # write requirements.lock anew from what .venv holds; see the hea
 	$(BIN)/python -m pip freeze --all --exclude-editable | grep -v -i '^pip==' | sed 's/+[a-z0-9]*$$//'; } | LC_ALL=C sort -f; } \
 	> $(BUILD).lock && mv $(BUILD).lock requirements.lock
 
-# The virtual environment: made once, and again when the lock or the package's own description changes.
+# The virtual environment: made once, and again when the lock or the package's own description changes. The lock was
+# tried on Python 3.11 to 3.13; a newer one is taken only if there is none of these.
 $(READY): requirements.lock pyproject.toml
-	@for python in "$(PYTHON)" python3 python3.13 python3.12 python3.11; do \
-	    if [ -n "$$python" ] && $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-	        found=$$python; break; fi; done; \
+	@found=; for newest in "3, 13" "3, 99"; do for python in "$(PYTHON)" python3 python3.13 python3.12 python3.11; do \
+	    if [ -z "$$found" ] && [ -n "$$python" ] && \
+	        $$python -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= ($$newest))" 2>/dev/null; then \
+	        found=$$python; fi; done; done; \
 	if [ -z "$$found" ]; then \
 	    echo "Python 3.11 or newer is needed: install it, or name it with 'make PYTHON=/path/to/python3'" >&2; exit 2; fi; \
 	if ! $$found -c 'import ensurepip, venv' 2>/dev/null; then \
