@@ -196,3 +196,9 @@ def test_embeddings_that_do_not_fit():
     with pytest.raises(InputError, match="NaN"):
         stats.ed([[0, np.nan]], [0])
     assert np.isnan(stats.ned(np.ones((4, 2)), [0, 0, 1, 1], n=5))
+
+
+def test_scores_by_hand():
+    # class 0: precision 2/3, recall 1, F1 .8; class 1: 1, 1/2, 2/3; class 2 neither occurs nor is predicted: 0
+    found = stats.score(np.array([0, 0, 1, 1]), np.array([0, 0, 0, 1]), 3)
+    assert found == {"accuracy": 0.75, "macro_f1": pytest.approx((0.8 + 2 / 3) / 3)}

@@ -69,7 +69,7 @@ class Classifier(nn.Module):
         super().__init__()
         self.encoder, self.pooling = encoder, pooling
         self.dropout = nn.Dropout(DROPOUT)
-        self.head = nn.Linear(encoder.config.hidden_size, n_classes)
+        self.head = nn.utils.skip_init(nn.Linear, encoder.config.hidden_size, n_classes)
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():  # BERT's own initialisation: standard deviation .02, no bias
             self.head.weight.normal_(0, 0.02, generator=generator)

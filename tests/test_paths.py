@@ -1,0 +1,30 @@
+"""Paths: each folder has its variable, and the root is found from anywhere inside the checkout."""
+
+import pytest
+
+from cluster_tune import paths
+from cluster_tune.errors import InputError
+
+
+def test_the_root_is_found_from_a_folder_below_it(monkeypatch, tmp_path):
+    (tmp_path / "_toc.yml").write_text("")
+    (tmp_path / "notebooks" / "deep").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "notebooks" / "deep")
+    monkeypatch.delenv("CLUSTER_TUNE_ROOT", raising=False)
+    assert paths.root() == tmp_path
+
+
+@pytest.mark.parametrize("name, function", [("CACHE", "data"), ("MODELS", "models"), ("RESULTS", "results"), ("BOOK", "book")])
+def test_a_variable_moves_its_folder_and_makes_none(monkeypatch, tmp_path, name, function):
+    monkeypatch.setenv(f"CLUSTER_TUNE_{name}", str(tmp_path / "there"))
+    assert getattr(paths, function)() == tmp_path / "there"
+    assert not (tmp_path / "there").exists()
+    monkeypatch.delenv(f"CLUSTER_TUNE_{name}")
+    assert getattr(paths, function)() == paths.root() / function
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match="cannot write to .*; choose another folder"):
+        paths.writable(tmp_path / "file" / "below")
+

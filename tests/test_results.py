@@ -1,0 +1,132 @@
+"""The store: records are whole or absent, say when they were tampered with, and are never mixed."""
+
+import json
+import resource
+import signal
+
+import pandas as pd
+import pytest
+
+from cluster_tune import design, results
+from cluster_tune.errors import InputError
+
+
+def record(run_id="a1", **changes):
+    numbers = dict.fromkeys(results.NUMBERS, 1)
+    texts = dict.fromkeys(set(results.COLUMNS) - results.NUMBERS - {*results.SHARES, *results.MEASURES}, "x")
+    base = {**texts, **numbers, **dict.fromkeys(results.SHARES, 0.123456789), **dict.fromkeys(results.MEASURES, 3e-5)}
+    return {**base, "run_id": run_id, "clustering": "", **changes}
+
+
+def test_a_record_comes_back_as_it_went(store):
+    path = results.write(record(dataset="names: ünï, \"quoted\""))
+    assert results.read(path) == record(dataset="names: ünï, \"quoted\"")
+    assert results.finished() == {"a1"}
+
+
+def test_half_a_record_is_named_and_nothing_else_is_lost(store):
+    whole, half = results.write(record("a1")), results.write(record("b2"))
+    half.write_text(half.read_text()[:40])
+    with pytest.raises(InputError, match="b2.json' is not whole; delete it"):
+        results.load()
+    assert whole.is_file()
+    half.unlink()
+    assert list(results.load()["run_id"]) == ["a1"]
+
+
+def test_a_record_edited_by_hand_is_refused(store):
+    path = results.write(record())
+    path.write_text(path.read_text().replace("0.123456789", "0.99"))
+    with pytest.raises(InputError, match="changed by hand; delete it"):
+        results.load()
+
+
+@pytest.mark.parametrize("text", ["[]", "3", '{"digest": 1}', ""])
+def test_other_json_is_not_a_record(store, text):
+    path = results.write(record())
+    path.write_text(text)
+    with pytest.raises(InputError, match="a1.json"):
+        results.load()
+
+
+@pytest.fixture
+def little_room():
+    """Files may not grow beyond 200 bytes: the write fails half way, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, ignored)
+
+
+def test_a_full_disk_leaves_the_record_out_and_the_others_whole(store, little_room):
+    (store / "runs").mkdir(parents=True)
+    small = results.write_atomically(store / "runs" / "note", b"kept")
+    with pytest.raises(InputError, match="cannot write .* make room and run the same command again"):
+        results.write(record())
+    assert [path.name for path in (store / "runs").iterdir()] == ["note"]
+    assert small.read_bytes() == b"kept"
+
+
+def test_gathering_folds_records_into_one_table(store):
+    results.write(record("a1", budget=128))
+    assert len(results.gather()) == 1
+    results.write(record("b2", budget=64))
+    frame = results.gather()
+    assert list(frame["run_id"]) == ["b2", "a1"]  # by their keys, here the budget
+    assert list((store / "runs").iterdir()) == []
+    assert list(results.load().columns) == results.COLUMNS
+    pd.testing.assert_frame_equal(results.load(), frame)
+    assert results.load()["accuracy"][0] == 0.123456789
+    assert results.load()["clustering"][0] == ""
+
+
+def test_gathering_that_fails_keeps_the_records(store, little_room):
+    (store / "runs").mkdir(parents=True)
+    content = {**record(), "digest": "0"}
+    assert len(json.dumps(content)) > 200
+    with pytest.raises(InputError):
+        results.gather()
+    assert not (store / "runs.csv").exists()
+
+
+def test_a_table_of_another_make_is_refused(store):
+    results.write_atomically(store / "runs.csv", b"run_id,budget\na,many\n")
+    with pytest.raises(InputError, match="cannot read .*runs.csv.* restore it"):
+        results.load()
+
+
+def test_an_empty_store_is_an_empty_frame(store):
+    assert len(results.load()) == 0 and results.finished() == set()
+    assert list(results.load().columns) == results.COLUMNS
+
+
+def test_identities_depend_on_content_and_not_on_order():
+    assert results.identity({"a": 1, "b": 2}) == results.identity({"b": 2, "a": 1})
+    assert results.identity({"a": 1}) != results.identity({"a": 2})
+
+
+def test_runs_of_other_data_are_not_those_asked_for(store):
+    asked = design.runs(["d"], settings=["base"], recipes=["paper"], budgets=[64], repetitions=[0])
+    keys = dict(dataset="d", encoder="minilm", setting="base", recipe="paper", budget=64, repetition=0)
+    results.write(record("a1", **keys, data_fingerprint="old"))
+    results.write(record("b2", **keys, data_fingerprint="new"))
+    results.write(record("c3", **{**keys, "budget": 128}, data_fingerprint="new"))
+    results.write_table("facts", {"dataset": "d"}, pd.DataFrame({"fact": ["f"], "data_fingerprint": ["new"]}))
+    assert list(results.of(asked)["run_id"]) == ["b2"]
+
+
+def test_tables_have_a_file_a_writer_and_their_keys_as_columns(store):
+    for encoder in ("one", "two"):
+        results.write_table("losses", {"dataset": "d", "encoder": encoder}, pd.DataFrame({"loss": [1.5, 2.5]}))
+    assert results.table("losses", dataset="d", encoder="two")["loss"].tolist() == [1.5, 2.5]
+    assert len(results.table("losses", dataset="d")) == 4
+    assert len(results.table("losses", clustering="sib")) == 4  # a key that a table has not makes no difference
+    with pytest.raises(InputError, match="no losses in .* for dataset other"):
+        results.table("losses", dataset="other")
+
+
+def test_expanding_counts():
+    counted = pd.DataFrame({"label": ["a", "b"], "count": [2, 1]})
+    assert results.expand(counted)["label"].tolist() == ["a", "a", "b"]
