@@ -30,7 +30,7 @@ def test_scikit_learn_s_own_checks():
 
 
 def test_a_case_by_hand():
-    """Out of {0, 4} the 4 takes 2/1 * 2^2 = 8, into {5, 6} it brings 2/3 * 1.5^2 = 1.5: the inertia falls from 8.5 to 2."""
+    """Out of {0, 4} the 4 takes 2/1 * 2^2 = 8, into {5, 6} it brings 2/3 * 1.5^2 = 1.5: from 8.5 down to 2."""
     points, labels = np.array([[0.0], [4.0], [5.0], [6.0]]), np.array([0, 0, 1, 1], np.int32)
     centers, sizes = np.array([[2.0], [5.5]]), np.array([2, 2])
     assert _hartigan.sweep(points, np.array([1]), labels, centers, sizes) == (1, 6.5)
@@ -39,7 +39,7 @@ def test_a_case_by_hand():
 
 
 def test_it_leaves_a_partition_at_which_lloyd_s_algorithm_stays():
-    """Centres 0 and 2.2 (two and one points): 1 is nearer to 0, yet moving it to the single point lowers the inertia."""
+    """Centres 0 and 2.2, of two points and one: 1 is nearer to 0, yet beside the single point the inertia is less."""
     points = np.array([[-1.0], [1.0], [2.2]])
     start = np.array([[0.0], [2.2]])
     lloyd = KMeans(2, init=start, n_init=1, tol=0).fit(points)
@@ -88,9 +88,10 @@ def test_on_clear_clusters_it_agrees_with_scikit_learn_from_the_same_start():
 
 
 def test_the_inertia_never_rises_and_is_what_it_says():
-    fitted = converged(blobs(spread=0.5), 8)
+    points = blobs(spread=0.5)
+    fitted = converged(points, 8)
     assert (np.diff(fitted.trace_) <= 1e-9).all()
-    assert fitted.inertia_ == pytest.approx(fitted.trace_[-1]) == pytest.approx(inertia(blobs(spread=0.5), fitted.labels_))
+    assert fitted.inertia_ == pytest.approx(fitted.trace_[-1]) == pytest.approx(inertia(points, fitted.labels_))
     assert fitted.n_iter_ == len(fitted.trace_) - 1
 
 

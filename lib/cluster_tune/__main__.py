@@ -13,7 +13,8 @@ from cluster_tune.errors import InputError
 
 
 class _Progress:
-    """Shows what `experiment.ensure` reports: a bar over runs with the time left, and one line a finished run."""
+    """Shows what `experiment.ensure` and `reference.ensure` report: a bar over runs with the time left, and one line for
+    whatever is finished."""
 
     def __init__(self):
         self.bar = None
@@ -44,9 +45,39 @@ class _Progress:
         sys.stdout.flush()
         self.bar.update()
 
+    def done(self, facts: dict) -> None:
+        from tqdm import tqdm
+
+        tqdm.write(facts["what"], file=sys.stdout)
+        sys.stdout.flush()
+        self.bar.update(facts["count"])
+
     def close(self) -> None:
         if self.bar is not None:
             self.bar.close()
+
+
+class _Passes:
+    """Shows the passes of a clustering over the documents, all restarts together."""
+
+    def __enter__(self):
+        from tqdm import tqdm
+
+        from cluster_tune.clustering import SIB
+
+        self.plan, self.best = SIB(), 0.0
+        total = self.plan.n_init * self.plan.max_iter
+        self.bar = tqdm(total=total, unit="pass", file=sys.stderr, dynamic_ncols=True, desc="clustering")
+        return self
+
+    def __call__(self, restart: int, passes: int, moved: float, information: float) -> None:
+        self.best = max(self.best, information)
+        self.bar.set_postfix_str(f"I(T;Y) {self.best:.3f} bits")
+        stops = moved <= self.plan.tol  # and then the passes that were still allowed count as done
+        self.bar.update(1 + (self.plan.max_iter - passes) * stops)
+
+    def __exit__(self, *error) -> None:
+        self.bar.close()
 
 
 def _list(options: argparse.Namespace) -> None:
@@ -62,9 +93,12 @@ def _list(options: argparse.Namespace) -> None:
 
 
 def _data(options: argparse.Namespace) -> None:
-    from cluster_tune import datasets
+    from cluster_tune import datasets, glove
 
     for name in options.names:
+        if name == "glove":
+            print(f"glove: {glove.fetch().name}")
+            continue
         data = datasets.fetch(name)
         print(f"{name}: {len(data.train):,} train, {len(data.dev):,} dev, {len(data.test):,} test, {data.fingerprint}")
 
@@ -92,6 +126,49 @@ def _run(options: argparse.Namespace) -> None:
         )
     finally:
         progress.close()
+
+
+def _reference(options: argparse.Namespace) -> None:
+    from cluster_tune import reference
+
+    both = reference.METHODS, design.CLUSTERINGS
+    methods, clusterings = [[name for name in names if options.glove or not reference.needs_glove(name)] for names in both]
+    progress = _Progress()
+    try:
+        reference.ensure(
+            options.datasets,
+            methods=methods,
+            clusterings=clusterings,
+            budgets=options.budgets,
+            repetitions=range(options.repetitions),
+            text_column=options.text_column,
+            label_column=options.label_column,
+            report=progress,
+        )
+    finally:
+        progress.close()
+
+
+def _cluster(options: argparse.Namespace) -> None:
+    from cluster_tune import reference
+
+    with _Passes() as progress:
+        folder, found = reference.cluster_file(
+            options.file,
+            options.out,
+            options.text_column,
+            options.label_column,
+            options.clusters,
+            options.seed,
+            progress,
+        )
+    for note in found.notes:
+        print(f"note: {note}")
+    for row in found.terms.head(5).itertuples():
+        print(f"cluster {row.cluster}, {row.size:,} texts: {row.terms}")
+    print(f"{len(found.labels):,} texts in {len(found.terms)} clusters: clusters.csv and terms.csv in '{folder}'")
+    if found.agreement:
+        print("with the labels: NMI {nmi:.3f}, AMI {ami:.3f}, ARI {ari:.3f}".format(**found.agreement))
 
 
 def _gather(options: argparse.Namespace) -> None:
@@ -128,7 +205,7 @@ def _numbers(text: str) -> list[int]:
     try:
         return [int(number) for number in _names(text)]
     except ValueError:
-        raise InputError(f"'{text}' is not a list of whole numbers such as 64,128") from None
+        raise argparse.ArgumentTypeError(f"'{text}' is not a list of whole numbers such as 64,128") from None
 
 
 def parser() -> argparse.ArgumentParser:
@@ -140,7 +217,7 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("list", help="name the data sets, encoders, settings and recipes")
     one.set_defaults(call=_list)
 
-    one = commands.add_parser("data", help="fetch data sets, split them and store them under data/")
+    one = commands.add_parser("data", help="fetch data sets (or glove: the vectors), and store them under data/")
     one.add_argument("names", nargs="+", metavar="NAME")
     one.set_defaults(call=_data)
 
@@ -151,11 +228,29 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--recipes", type=_names, default=["paper", "trained"], metavar="A,B", help="default: paper,trained")
     one.add_argument("--budgets", type=_numbers, default=[64, 128], metavar="N,N", help="default: 64,128")
     one.add_argument("--repetitions", type=int, default=5, metavar="N", help="default: 5")
-    one.add_argument("--text-column", default="text", help="of a file of your own (default: text)")
-    one.add_argument("--label-column", default="label", help="of a file of your own (default: label)")
+    _columns(one)
     one.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
     one.add_argument("--precision", default="auto", help="auto, bf16 or fp32 (default: auto)")
     one.set_defaults(call=_run)
+
+    one = commands.add_parser("reference", help="compute what is missing of the clusterings and reference classifiers")
+    one.add_argument("datasets", nargs="+", metavar="DATASET", help="a name, or the path of a CSV or parquet file")
+    budgets = list(design.BUDGETS)
+    one.add_argument("--budgets", type=_numbers, default=budgets, metavar="N,N", help="default: the paper's eight")
+    one.add_argument("--repetitions", type=int, default=5, metavar="N", help="default: 5")
+    one.add_argument("--without-glove", dest="glove", action="store_false", help="leave out what needs GloVe vectors")
+    _columns(one)
+    one.set_defaults(call=_reference)
+
+    one = commands.add_parser("cluster", help="cluster the texts of a file: ids, key terms, NMI with its labels")
+    one.add_argument("file", metavar="TEXTS", help="a CSV or parquet file, a row a text")
+    one.add_argument("--text-column", default="text", help="default: text")
+    one.add_argument("--label-column", help="default: label, where the file has it")
+    k = design.N_CLUSTERS
+    one.add_argument("--clusters", type=int, default=k, metavar="K", help=f"default: {k}")
+    one.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+    one.add_argument("--out", metavar="FOLDER", help="where to write (default: TEXTS-clusters)")
+    one.set_defaults(call=_cluster)
 
     one = commands.add_parser("gather", help="fold the records of finished runs into results/runs.csv")
     one.set_defaults(call=_gather)
@@ -169,6 +264,11 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("-p", dest="parameters", action="append", default=[], metavar="NAME=VALUE", help="a parameter")
     one.set_defaults(call=_page)
     return top
+
+
+def _columns(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--text-column", default="text", help="of a file of your own (default: text)")
+    command.add_argument("--label-column", default="label", help="of a file of your own (default: label)")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -1,4 +1,4 @@
-"""Classifiers without a pretrained model: naive Bayes and a linear SVM (section 5.2), and the clusters themselves (5.4).
+"""Classifiers without a pretrained model: naive Bayes and a linear SVM (section 5.2), and the clusters (5.4).
 
 The first two learn from the labelled samples of `sampling`, over bags of words or GloVe averages. The third spends its
 budget on the clusters: a few members of each are labelled, and a text gets the commonest label of its nearest cluster.

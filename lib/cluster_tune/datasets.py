@@ -268,6 +268,25 @@ def name_of(name: str) -> str:
     return made + ("_file" if made in REGISTRY else "")  # results of the two must not be taken for each other
 
 
+def read(path: str, text_column: str = "text", label_column: str | None = None) -> pd.DataFrame:
+    """A .csv or .parquet file row by row, nothing dropped: `text` and, where the file has labels, `label`, both str.
+
+    What is missing is ''. With no `label_column` named, a column `label` is taken if there is one. InputError for
+    what cannot be read and for columns that are not there.
+    """
+    file = Path(path)
+    if not file.is_file() or file.suffix.lower() not in SUFFIXES:
+        raise InputError(f"'{path}' is no .csv or .parquet file; give the path of one")
+    frame = _read_any(file)
+    label = label_column or ("label" if "label" in frame and text_column != "label" else None)
+    columns = {"text": text_column, **({"label": label} if label else {})}
+    for kind, column in columns.items():
+        _need(frame, file, kind, column)
+    if not len(frame):
+        raise InputError(f"'{file.name}' has 0 rows; it needs a row a text")
+    return pd.DataFrame({kind: frame[column].fillna("").astype(str) for kind, column in columns.items()})
+
+
 def fetch(name: str, progress: bool = True, again: bool = False, download: Callable | None = None) -> Dataset:
     """Get the data set from its source, split it, and write `data/NAME/{train,dev,test}.parquet`.
 
@@ -418,14 +437,23 @@ def _part_files(folder: Path) -> dict[str, Path]:
 
 def _read_file(path: Path, text_column: str, label_column: str) -> pd.DataFrame:
     """Columns `text` and `label` of a file, as they are; missing values stay missing."""
-    frame = _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
-    for option, column in (("--text-column", text_column), ("--label-column", label_column)):
-        if column not in frame:
-            known = _some(list(map(str, frame.columns)), 8)
-            raise InputError(f"'{path.name}' has no column '{column}', it has {known}; name one with {option}")
+    frame = _read_any(path)
+    _need(frame, path, "text", text_column)
+    _need(frame, path, "label", label_column)
     if text_column == label_column:
         raise InputError(f"text and label are both column '{text_column}' of '{path.name}'; name two different ones")
     return pd.DataFrame({"text": frame[text_column], "label": frame[label_column]})
+
+
+def _read_any(path: Path) -> pd.DataFrame:
+    return _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
+
+
+def _need(frame: pd.DataFrame, path: Path, kind: str, column: str) -> None:
+    """InputError for a column that is not there."""
+    if column not in frame:
+        known = _some(list(map(str, frame.columns)), 8)
+        raise InputError(f"'{path.name}' has no column '{column}', it has {known}; name one with --{kind}-column")
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

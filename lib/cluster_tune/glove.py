@@ -1,7 +1,8 @@
 """GloVe vectors (Pennington et al. 2014): find the file, read the words that are needed, average them over a text.
 
-Any file in Stanford's text format will do, a word and its numbers a row, plain or as .gz or .zip. Words are looked up as
-`text.tokens` gives them, unstemmed: few stems are words (`coverage` counts). Not here: other formats, phrases, weights.
+Any file in Stanford's text format will do, a word and its numbers a row, plain or as .gz or .zip. Words are looked up
+as `text.tokens` gives them, unstemmed: fewer stems are words (`coverage` counts). Left out: other formats, phrases and
+weights of words.
 """
 
 import gzip

@@ -1,9 +1,9 @@
-"""What the paper sets its method against, on a data set: three clusterings, and classifiers without a pretrained model.
+"""What the paper sets its method against: three clusterings, and classifiers without a pretrained model.
 
-`ensure` asks the store and computes what is missing of: the agreement of each clustering with the labels over the
-training texts (section 5.4) and with itself over seeds, the key terms of its clusters, and the reference classifiers of
-section 5.2 and appendix B on the labelled samples of the fine-tuned models. `cluster` is for texts of one's own. No
-torch here; fine-tuning is in `experiment`.
+`ensure` asks the store and computes what is missing of a data set: the agreement of each clustering with the labels
+over the training texts (section 5.4) and with itself over seeds, the key terms of its clusters, and the reference
+classifiers of section 5.2 and appendix B on the labelled samples of the fine-tuned models. `cluster` is for texts of
+one's own. No torch here; fine-tuning is in `experiment`.
 """
 
 import time
@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix, issparse
 from sklearn.cluster import KMeans
 
-from cluster_tune import baselines, datasets, design, glove, results, sampling, stats, text
+from cluster_tune import baselines, datasets, design, glove, paths, results, sampling, stats, text
 from cluster_tune.clustering import SIB, HartiganKMeans, key_terms
 from cluster_tune.errors import InputError, unknown
 
@@ -152,9 +153,9 @@ def enough(features: csr_matrix | np.ndarray, n_clusters: int) -> None:
     """InputError where there are fewer different texts than clusters."""
     different = _different(features)
     if different < n_clusters:
-        what = f"the {features.shape[0]} texts have only {different} different sets of words for {n_clusters} clusters"
+        what = f"the {features.shape[0]} texts have only {different} different set{'s' * (different != 1)} of words"
         how = f"at most {different} clusters, or more texts" if different > 1 else "texts that are not all alike"
-        raise InputError(f"{what}; give {how}")
+        raise InputError(f"{what}, too few for {n_clusters} clusters; give {how}")
 
 
 def _different(features: csr_matrix | np.ndarray) -> int:
@@ -182,7 +183,8 @@ def ensure(
 ) -> None:
     """Compute for each data set what the store lacks of the clusterings over the seeds, and of the methods at the
     budgets and repetitions. An interruption loses at most the clustering or the method in hand."""
-    methods, clusterings = _known("reference method", methods, METHODS), _known("clustering", clusterings, design.CLUSTERINGS)
+    methods = _known("reference method", methods, METHODS)
+    clusterings = _known("clustering", clusterings, design.CLUSTERINGS)
     cells = list(product(methods, budgets, repetitions))
     for name in names:
         texts = Texts(datasets.load(name, text_column=text_column, label_column=label_column))
@@ -319,7 +321,7 @@ class _Study:
         }
 
     def by_clusters(self, budget: int, repetition: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Section 5.4: the labelled rows, the predicted classes of the test texts, and the classes clusters stand for."""
+        """Section 5.4: the labelled rows, the predicted classes of the test texts, the classes that clusters stand for."""
         labels, costs = self.clustered
         rows = baselines.labelled_members(labels, budget, repetition)
         names = baselines.dominant_labels(labels[rows], self.texts.gold["train"][rows], design.N_CLUSTERS)
@@ -354,26 +356,51 @@ def cluster(
     n_jobs: int = -1,
     progress: Callable | None = None,
 ) -> Clustered:
-    """Cluster texts by sIB over bags of stemmed words; agreement and key terms are over texts with words.
+    """Cluster texts by sIB over bags of stemmed words; agreement is over the texts that have words and a label.
 
-    `progress` is that of `SIB`. InputError for texts without words, and for fewer different texts than clusters.
+    An empty label, '' or None, is none. `progress` is that of `SIB`. InputError for texts without words, and for fewer
+    different texts than clusters.
     """
     if n_clusters < 2:
         raise InputError(f"{n_clusters} is too few clusters; give at least 2")
     counts, terms = text.bag_of_words(texts)
     enough(counts, n_clusters)
-    worded = np.diff(counts.indptr) > 0
     sib = SIB(n_clusters, random_state=seed, n_jobs=n_jobs, progress=progress).fit(counts)
-    found, counts = sib.labels_[worded], counts[worded]
-    agreement = {} if labels is None else _agreement(np.asarray(labels)[worded], found)
-    return Clustered(
-        np.where(worded, sib.labels_, -1).astype(np.int32), key_terms(counts, found, terms), agreement,
-        tuple(_notes(worded, terms, n_clusters)),
-    )  # fmt: skip
+    found = np.where(np.diff(counts.indptr) > 0, sib.labels_, -1).astype(np.int32)
+    shown = key_terms(counts[found >= 0], found[found >= 0], terms)
+    labels = np.array([""] * len(found) if labels is None else labels, dtype=object)
+    known = (found >= 0) & (labels != "") & (labels != None)  # noqa: E711 (element by element)
+    agreement = _agreement(labels[known], found[known]) if known.any() else {}
+    return Clustered(found, shown, agreement, tuple(_notes(found, len(terms), n_clusters)))
 
 
-def _notes(worded: np.ndarray, terms: Sequence[str], n_clusters: int) -> Iterable[str]:
-    if empty := int((~worded).sum()):
-        yield f"{empty:,} of {len(worded):,} texts have no word to count and are in no cluster"
-    if len(terms) < n_clusters:
-        yield f"the texts have only {len(terms)} terms for {n_clusters} clusters; fewer clusters would say as much"
+def _notes(found: np.ndarray, terms: int, n_clusters: int) -> Iterable[str]:
+    if empty := int((found < 0).sum()):
+        yield f"{empty:,} of {len(found):,} texts have no word to count and are in no cluster"
+    if terms < n_clusters:
+        yield f"the texts have only {terms} terms for {n_clusters} clusters; fewer clusters would say as much"
+
+
+def cluster_file(
+    path: str,
+    out: str | None = None,
+    text_column: str = "text",
+    label_column: str | None = None,
+    n_clusters: int = design.N_CLUSTERS,
+    seed: int = 0,
+    progress: Callable | None = None,
+) -> tuple[Path, Clustered]:
+    """Cluster the texts of a .csv or .parquet file; the folder written to, and what was found.
+
+    In the folder, `FILE-clusters` where none is given: `clusters.csv`, a row a text in the file's order, with no
+    cluster for a text without words; `terms.csv`, a row a cluster, the largest first.
+    """
+    frame = datasets.read(path, text_column, label_column)
+    folder = paths.writable(Path(out or f"{Path(path).stem}-clusters"))
+    found = cluster(frame["text"], frame.get("label"), n_clusters, seed, progress=progress)
+    ids = pd.Series(found.labels).astype("Int32").where(found.labels >= 0)
+    rows = pd.DataFrame({"row": range(1, len(frame) + 1), "cluster": ids, **frame})
+    for name, table in (("clusters", rows), ("terms", found.terms)):
+        content = table.to_csv(index=False, lineterminator="\n", float_format="%.6g")
+        results.write_atomically(folder / f"{name}.csv", content.encode())
+    return folder, found
