@@ -38,6 +38,7 @@ def test_changes_to_a_recipe():
         ({"recipe": "fair"}, "unknown recipe 'fair'; known: paper, trained"),
         ({"clustering": "kmean"}, "unknown clustering 'kmean'; did you mean 'kmeans'"),
         ({"setting": "base"}, "uses no clustering"),
+        ({"budget": "64"}, "budget '64' is not a whole number"),
         ({"budget": 0}, "a budget of 0 labels is below 1"),
         ({"repetition": -1}, "repetition -1 is negative"),
     ],

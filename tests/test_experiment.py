@@ -77,11 +77,11 @@ def test_an_interruption_loses_at_most_the_run_in_flight(asked, heard):
 
     with pytest.raises(KeyboardInterrupt):
         experiment.ensure(asked, precision="fp32", report=stop)
-    assert len(results.load()) == 4
+    assert len(results.load()) == 5
     before = results.load().set_index("run_id")["accuracy"]
     heard.clear()
     experiment.ensure(asked, precision="fp32", report=lambda event, facts: heard.append((event, facts)))
-    assert len(events(heard, "run")) == 12
+    assert len(events(heard, "run")) == 11
     after = results.load().set_index("run_id")["accuracy"]
     assert (after[before.index] == before).all() and len(after) == 16
 

@@ -79,6 +79,9 @@ class Run:
             raise unknown("clustering", self.clustering, CLUSTERINGS)
         if not self.clusters and self.clustering:
             raise InputError(f"setting '{self.setting}' uses no clustering; leave it empty")
+        for key in ("budget", "repetition"):
+            if type(getattr(self, key)) is not int:
+                raise InputError(f"{key} '{getattr(self, key)}' is not a whole number; give one such as 64")
         if self.budget < 1:
             raise InputError(f"a budget of {self.budget} labels is below 1; give a positive number")
         if self.repetition < 0:

