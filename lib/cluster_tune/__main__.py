@@ -190,6 +190,16 @@ def _page(options: argparse.Namespace) -> None:
     print(pages.make(options.name, template=options.template, out=out, title=title, parameters=parameters))
 
 
+def _readme(options: argparse.Namespace) -> None:
+    from cluster_tune import datasets, pages, results, tables
+
+    titles = {name: entry.title for name, entry in datasets.REGISTRY.items()}
+    runs = results.load(encoder="minilm")
+    table = tables.beside_published(runs, results.published("paper_table2_accuracy_at_64"), titles)
+    changed = pages.fill(paths.root() / "README.md", "results", tables.markdown(table))
+    print("README.md has new results" if changed else "README.md is as the results have it")
+
+
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
@@ -254,6 +264,9 @@ def parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("gather", help="fold the records of finished runs into results/runs.csv")
     one.set_defaults(call=_gather)
+
+    one = commands.add_parser("readme", help="write the table of results in README.md anew")
+    one.set_defaults(call=_readme)
 
     one = commands.add_parser("page", help="execute a notebook into a page of the book")
     one.add_argument("name", metavar="NAME", help="a data set")

@@ -169,7 +169,7 @@ class _Study:
 
     def describe(self) -> None:
         """Class counts of the splits, lengths, and a few examples, for the pages."""
-        if not self._lacks("data"):
+        if not self._lacks("facts"):
             return
         splits = pd.concat([getattr(self.data, split).assign(split=split) for split in ("train", "dev", "test")])
         words = self.data.train["text"].str.split().str.len()
@@ -178,8 +178,8 @@ class _Study:
         lengths = words.value_counts().sort_index().rename_axis("words").rename("count").reset_index()
         self._write("lengths", lengths)
         self._write("examples", drawn.assign(text=[_shortened(text) for text in drawn["text"]])[["label", "text"]])
-        self._write("facts", self._facts())
         self._write("data", counts)
+        self._write("facts", self._facts())
 
     def _facts(self) -> pd.DataFrame:
         """What the registry and the files say of the data set, as (fact, value) rows."""

@@ -310,6 +310,18 @@ def retitle(notebook, title: str) -> None:
     raise InputError("a template needs a markdown cell for its title; add one")
 
 
+def fill(document: Path, slot: str, text: str) -> bool:
+    """Put `text` between `<!-- slot -->` and `<!-- /slot -->` of a Markdown document; whether that changed it."""
+    before = document.read_text("utf-8")
+    start, end = f"<!-- {slot} -->", f"<!-- /{slot} -->"
+    if before.count(start) != 1 or before.count(end) != 1:
+        raise InputError(f"'{document}' has no lines '{start}' and '{end}'; put them where the text is to stand")
+    head, rest = before.split(start)
+    after = f"{head}{start}\n{text}\n{end}{rest.split(end)[1]}"
+    _replace(document, after)
+    return after != before
+
+
 # --- files
 
 def _target(name: str, template: str) -> Path:

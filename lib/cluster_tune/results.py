@@ -178,6 +178,14 @@ def _part(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, keep_default_na=False, dtype=as_text)
 
 
+def published(name: str) -> pd.DataFrame:
+    """A table of published numbers, `results/published/NAME.csv` of the checkout; InputError if there is none."""
+    path = paths.root() / "results" / "published" / f"{name}.csv"
+    if not path.is_file():
+        raise InputError(f"there is no '{path}'; restore it from the repository")
+    return pd.read_csv(path)
+
+
 def expand(counted: pd.DataFrame) -> pd.DataFrame:
     """One row for each of the `count` things that a row of a table stands for."""
     return counted.loc[counted.index.repeat(counted["count"])].drop(columns="count").reset_index(drop=True)
