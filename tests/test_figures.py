@@ -148,3 +148,52 @@ def test_texts_of_a_data_set_are_neither_formulas_nor_warnings():
         figures.show(figures.class_sizes(nasty))
         figures.show(figures.projections(points(7).assign(label=(nasty * 60)[:400])))
         figures.show(figures.learning_curves(runs(("$x$",), ("paper",)), panel="dataset"))
+
+
+# Reference methods and clusterings
+
+
+def reference(datasets=("a", "b"), methods=tables.REFERENCE) -> pd.DataFrame:
+    rows = [(name, method, budget, repetition, 0.4 + 0.01 * repetition, name)
+            for name in datasets for method in methods for budget in (64, 128) for repetition in range(5)]
+    return pd.DataFrame(rows, columns=["dataset", "method", "budget", "repetition", "accuracy", "data_fingerprint"])
+
+
+def agreements(nmi: dict) -> pd.DataFrame:
+    rows = [(name, key, seed, value * (1 + seed / 10)) for (name, key), value in nmi.items() for seed in (0, 1)]
+    return pd.DataFrame(rows, columns=["dataset", "clustering", "seed", "nmi"])
+
+
+def test_reference_curves_have_a_line_a_method_and_fine_tuned_models_beside_them():
+    fine_tuned = runs(datasets=("a", "b", "c"), recipes=("paper",))
+    figure = figures.reference_curves(reference(), fine_tuned, topical={"b": True})
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["b", "a"]
+    labels = [container.get_label() for container in figure.axes[0].containers]
+    assert labels == ["plain", "IT:CLUST", *tables.REFERENCE.values()]
+    points = figure.axes[0].containers[2].lines[0].get_ydata()
+    assert np.allclose(points, 42) and "a: best at 128 labels is NB, BOW with 42.0 %" in figures.alt_text(figure)
+
+
+def test_fine_tuned_models_on_other_texts_or_of_two_recipes_are_refused():
+    with pytest.raises(InputError, match="data_fingerprint"):
+        figures.reference_curves(reference(), runs(recipes=("paper",)).assign(data_fingerprint="other"))
+    with pytest.raises(InputError, match="recipe"):
+        figures.reference_curves(reference(), runs())
+    with pytest.raises(InputError, match="there are no results of reference methods"):
+        figures.reference_curves(reference()[:0])
+
+
+def test_bars_of_agreement_are_the_means_with_topical_data_sets_above():
+    found = agreements({("a", "sib"): 0.12, ("b", "sib"): 0.5, ("c", "sib"): 0.2, ("b", "kmeans"): 0.3})
+    figure = figures.agreement(found, {"a": True, "b": False, "c": True}, {"c": "Set C"})
+    (axes,) = figure.axes
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["Set C", "a", "b"]
+    assert np.allclose([bar.get_width() for bar in axes.containers[1]], [0.21, 0.126, 0.525])
+    assert [text.get_text() for text in axes.texts] == ["topical", "not topical"]
+    assert "sIB: Set C 0.21, a 0.13, b 0.53" in figures.alt_text(figure)
+
+
+def test_figures_of_clusterings_are_the_same_bytes_each_time():
+    found = agreements({("a", "sib"): 0.1})
+    for draw in (lambda: figures.agreement(found), lambda: figures.reference_curves(reference())):
+        assert figures.show(draw()).png == figures.show(draw()).png

@@ -202,3 +202,15 @@ def test_scores_by_hand():
     # class 0: precision 2/3, recall 1, F1 .8; class 1: 1, 1/2, 2/3; class 2 neither occurs nor is predicted: 0
     found = stats.score(np.array([0, 0, 1, 1]), np.array([0, 0, 0, 1]), 3)
     assert found == {"accuracy": 0.75, "macro_f1": pytest.approx((0.8 + 2 / 3) / 3)}
+
+
+def test_mutual_information_is_in_bits():
+    assert stats.mutual_information([0, 0, 1, 1], list("aabb")) == pytest.approx(1)
+    assert stats.mutual_information(range(8), range(8)) == pytest.approx(3)
+    assert stats.mutual_information([0, 1, 0, 1], [0, 0, 1, 1]) == pytest.approx(0)
+
+
+def test_rank_correlation_looks_at_the_order_alone():
+    assert stats.rank_correlation([1, 2, 30], [0.1, 5, 6]) == pytest.approx(1)
+    assert stats.rank_correlation([1, 2, 3, 4], [2, 1, 4, 3]) == pytest.approx(0.6)  # 1 - 6 * 4 / (4 * 15)
+    assert np.isnan(stats.rank_correlation([1, 2], [1, 2]))

@@ -116,3 +116,68 @@ def test_show_hides_row_numbers_and_keeps_a_named_index():
     frame = pd.DataFrame({"x": ["1.0"]})
     assert "<th>0</th>" not in tables.show(frame)._repr_html_()
     assert "Set" in tables.show(frame.set_axis(pd.Index(["Set"], name="Data set")))._repr_html_()
+
+
+# Reference methods and clusterings
+
+
+def reference(datasets=("a", "b"), methods=("nb_bow", "cluster_sib"), budgets=(64, 128)) -> pd.DataFrame:
+    rows = [(name, method, budget, repetition, 0.5 + 0.01 * repetition + 0.1 * (method == "nb_bow"))
+            for name in datasets for method in methods for budget in budgets for repetition in range(5)]
+    return pd.DataFrame(rows, columns=["dataset", "method", "budget", "repetition", "accuracy"])
+
+
+def agreement(nmi: dict, seeds=(0, 1)) -> pd.DataFrame:
+    rows = [(name, clustering, seed, value + 0.02 * seed, value / 2, value / 4)
+            for (name, clustering), value in nmi.items() for seed in seeds]
+    return pd.DataFrame(rows, columns=["dataset", "clustering", "seed", "nmi", "ami", "ari"])
+
+
+PUBLISHED = pd.DataFrame({"dataset": ["a", "b", "c"], "error_reduction_pct": [10, 50, 1]})
+
+
+def test_reference_methods_at_a_budget():
+    table = tables.reference_table(reference(), 64, {"b": True, "a": False}, {"a": "Set A"})
+    assert list(table.index) == ["b", "Set A"] and list(table.columns) == list(tables.REFERENCE.values())
+    assert table.loc["b", "NB, BOW"] == "62.0 ± 0.7" and table.loc["b", "SVM, GloVe"] == tables.MISSING
+
+
+def test_reference_methods_of_one_data_set():
+    table = tables.reference_curve_table(reference(["a"]))
+    assert list(table.columns) == ["NB, BOW", "nearest cluster"] and table.loc[128, "nearest cluster"] == "52.0 ± 0.7"
+    with pytest.raises(InputError, match="mix 2 values of 'dataset'"):
+        tables.reference_curve_table(reference())
+
+
+def test_agreement_by_falling_nmi_of_sib():
+    found = agreement({("a", "sib"): 0.1, ("b", "sib"): 0.5, ("b", "kmeans"): 0.6})
+    table = tables.agreement_table(found, {"a": False, "b": True}, {"b": "Set B"}, PUBLISHED)
+    assert list(table.index) == ["Set B", "a"] and list(table["Kind"]) == ["topical", "not topical"]
+    assert table.loc["Set B", "NMI, sIB"] == "0.510 ± 0.014" and table.loc["a", "NMI, k-means"] == tables.MISSING
+    assert table.loc["a", "ARI, sIB"] == "0.025 ± 0.000"
+    assert list(table["Error reduction in the paper"]) == ["50 %", "10 %"]
+    assert tables.agreement_table(agreement({("a", "sib"): 0.1}, seeds=[0])).loc["a", "NMI, sIB"] == "0.100"
+
+
+def test_the_paper_s_ordering_in_words():
+    kinds = {"a": True, "b": True, "c": False}
+    found = agreement({("a", "sib"): 0.2, ("b", "sib"): 0.5, ("c", "sib"): 0.1})
+    holds = tables.agreement_in_words(found, kinds, PUBLISHED)
+    assert holds.startswith("The one data set of lowest NMI (sIB) is c, which is not topical, as in the paper.")
+    assert "over the 3 data sets" in holds.lower() and holds.endswith("is 1.00.")
+    found = agreement({("a", "sib"): 0.05, ("b", "sib"): 0.5, ("c", "sib"): 0.1})
+    fails = tables.agreement_in_words(found, kinds, PUBLISHED)
+    assert "lowest NMI (sIB) is a, and a is topical, otherwise than in the paper" in fails
+
+
+def test_stability_is_the_mean_over_pairs():
+    pairs = pd.DataFrame({"dataset": "a", "clustering": ["sib", "sib", "kmeans"], "ari": [0.2, 0.4, 0.5], "nmi": 0.7})
+    table = tables.stability_table(pairs)
+    assert table.loc["a"].tolist() == ["0.30", "0.50", tables.MISSING, "0.70", "0.70", tables.MISSING]
+
+
+def test_coverage_of_the_vectors():
+    found = pd.DataFrame({"dataset": "a", "tokens_are": ["words", "stems"], "vectors": "glove.x", "tokens": 1200,
+                          "covered": [0.975, 0.8], "texts": 100, "without": [0, 2]})
+    table = tables.vectors_table(found, {"a": "Set A"})
+    assert table.loc["Set A"].tolist() == ["glove.x", "1,200", "97.5 %", "80.0 %", "0", "2"]

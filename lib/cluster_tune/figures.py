@@ -40,6 +40,15 @@ SETTINGS = {
     "mlm": (BLUE, "^", (0, (1, 1.2))),
     "mlm+clust": (GREEN, "D", (0, (5, 1, 1, 1))),
 }
+# reference method -> the same; the classifier's colour, dotted over GloVe
+METHODS = {
+    "nb_bow": (SKY, "o", "solid"),
+    "nb_glove": (SKY, "o", (0, (1, 1.2))),
+    "svm_bow": (PURPLE, "^", "solid"),
+    "svm_glove": (PURPLE, "^", (0, (1, 1.2))),
+    "cluster_sib": (ORANGE, "D", (0, (5, 1, 1, 1))),
+}
+CLUSTERINGS = {"sib": VERMILLION, "kmeans": SKY, "hartigan": PURPLE}
 DASHES = ("solid", (0, (4, 2)), (0, (1, 1.2)), (0, (5, 1, 1, 1)))
 # Seven colours that show as small dots on white, and three shapes: twenty-one classes.
 CLASS_COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK)
@@ -164,19 +173,22 @@ def _panels(n: int, columns: int, shared: bool) -> tuple[Figure, list[Axes]]:
     grid = figure.subplots(rows, columns, sharex=True, sharey=shared, squeeze=False).ravel()
     for axes in grid[n:]:
         axes.set_axis_off()
+    for axes in grid[max(n - columns, 0) : n]:
+        axes.tick_params(labelbottom=True)  # also where the panel below is an empty one
     return figure, list(grid[:n])
 
 
 def _curves(axes: Axes, runs: pd.DataFrame, narrow: bool) -> None:
     means = stats.summary(runs, ["setting", "budget"]).sort_values("budget")
-    shown = [setting for setting in SETTINGS if setting in set(means["setting"])]
+    looks, names = {**SETTINGS, **METHODS}, {**tables.TITLES, **tables.REFERENCE}
+    shown = [setting for setting in looks if setting in set(means["setting"])]
     for i, setting in enumerate(shown):
-        colour, marker, dashes = SETTINGS[setting]
+        colour, marker, dashes = looks[setting]
         line = means[means["setting"] == setting]
         beside = 2 ** (0.05 * (i - (len(shown) - 1) / 2))  # a little apart, so that no bar hides another
         axes.errorbar(line["budget"] * beside, 100 * line["mean"], 100 * line["sem"].fillna(0), color=colour,
                       marker=marker, linestyle=dashes, capsize=2 if narrow else 3, elinewidth=1.2,
-                      markersize=4 if narrow else 6, label=tables.TITLES[setting])
+                      markersize=4 if narrow else 6, label=names[setting])
     _budget_axis(axes, sorted(runs["budget"].unique()), narrow)
 
 
@@ -207,6 +219,84 @@ def _describe_curves(runs: pd.DataFrame, panel: str, names: Sequence[str], title
     return " ".join(parts)
 
 
+@_styled
+def reference_curves(
+    reference: pd.DataFrame,
+    runs: pd.DataFrame | None = None,
+    columns: int = 3,
+    topical: Mapping[str, bool] | None = None,
+    titles: Mapping[str, str] | None = None,
+) -> Figure:
+    """Figure 5: accuracy (%) of the reference methods against labels, mean ± SEM over repetitions, a panel a data set.
+
+    `runs` adds fine-tuned models of one encoder and one recipe, which must have seen the same texts.
+    """
+    frame = _some(reference, "results of reference methods").rename(columns={"method": "setting"})
+    if runs is not None and len(runs):
+        stats.single(runs, "recipe")
+        runs = stats.consistent(runs)
+        frame = pd.concat([frame, runs[runs["dataset"].isin(frame["dataset"])]])
+    for _, group in frame.groupby("dataset"):
+        stats.single(group, "data_fingerprint")
+    names, titles = tables.by_kind(reference["dataset"].unique(), topical), titles or {}
+    figure, panels = _panels(len(names), columns, shared=False)
+    for axes, name in zip(panels, names):
+        _curves(axes, frame[frame["dataset"] == name], narrow=columns > 2 and len(names) > 2)
+        axes.set_title(_safe(titles.get(name, name)))
+    figure.supxlabel("labelled texts (log scale)", fontsize=STYLE["axes.labelsize"])
+    figure.supylabel("accuracy, %", fontsize=STYLE["axes.labelsize"])
+    lines = {line.get_label(): line for axes in panels for line in axes.containers}
+    figure.legend(lines.values(), lines.keys(), loc="outside upper center", ncols=math.ceil(len(lines) / 2))
+    figure.alt_text = _describe_reference(reference, names, titles)
+    return figure
+
+
+def _describe_reference(reference: pd.DataFrame, names: Sequence[str], titles: Mapping[str, str]) -> str:
+    parts = ["Learning curves of methods without a pretrained model: mean accuracy against labelled texts."]
+    for name in names:
+        means = stats.summary(reference[reference["dataset"] == name], ["method", "budget"])
+        last = means[means["budget"] == means["budget"].max()].sort_values("mean", ascending=False).iloc[0]
+        best = f"{tables.REFERENCE[last['method']]} with {tables.number(100 * last['mean'])} %"
+        parts.append(f"{titles.get(name, name)}: best at {last['budget']} labels is {best}.")
+    return " ".join(parts)
+
+
+@_styled
+def agreement(agreement: pd.DataFrame, topical: Mapping[str, bool] | None = None,
+              titles: Mapping[str, str] | None = None) -> Figure:
+    """NMI of each clustering with the classes: bars with the range over seeds; topical data sets above the others."""
+    spans = _some(agreement, "clusterings").groupby(["dataset", "clustering"])["nmi"].agg(["mean", "min", "max"])
+    best = agreement[agreement["clustering"] == "sib"].groupby("dataset")["nmi"].mean()
+    order = sorted(agreement["dataset"].unique(), key=lambda name: -best.get(name, 0.0))
+    order = tables.by_kind(order, topical)
+    shown = [key for key in CLUSTERINGS if key in set(agreement["clustering"])]
+    figure = _figure(1.0 + 0.5 * len(order))
+    axes = figure.subplots()
+    for i, key in enumerate(shown):
+        _bars(axes, spans, order, key, (i - (len(shown) - 1) / 2) * 0.8 / len(shown), 0.8 / len(shown))
+    edge = sum((topical or {}).get(name) is True for name in order)
+    if 0 < edge < len(order):
+        axes.axhline(edge - 0.5, color=GREY, linewidth=1.0)
+        for y, side, text in ((edge - 0.55, "bottom", "topical"), (edge - 0.45, "top", "not topical")):
+            axes.annotate(text, (0.99, y), xycoords=("axes fraction", "data"), ha="right", va=side, color=GREY)
+    axes.set_yticks(range(len(order)), [_safe((titles or {}).get(name, name)) for name in order])
+    axes.set(ylim=(len(order) - 0.5, -0.5), xlabel="NMI with the classes (range over seeds)")
+    axes.set_xlim(left=0)
+    axes.grid(axis="y", visible=False)
+    figure.legend(loc="outside upper center", ncols=len(shown))
+    values = [f"{(titles or {}).get(name, name)} {tables.number(best[name], 2)}" for name in order if name in best]
+    figure.alt_text = f"Bars: normalised mutual information of clusters with classes. sIB: {', '.join(values)}."
+    return figure
+
+
+def _bars(axes: Axes, spans: pd.DataFrame, order: Sequence[str], key: str, shift: float, width: float) -> None:
+    rows = [(i, spans.loc[(name, key)]) for i, name in enumerate(order) if (name, key) in spans.index]
+    values = np.array([row["mean"] for _, row in rows])
+    ends = np.array([[row["mean"] - row["min"], row["max"] - row["mean"]] for _, row in rows]).T.clip(0)
+    axes.barh([i + shift for i, _ in rows], values, height=width, color=CLUSTERINGS[key], xerr=ends,
+              error_kw={"elinewidth": 1.2, "ecolor": "#202124"}, label=tables.CLUSTERINGS[key])
+
+
 # --- The data ------------------------------------------------------------------------------------------------------
 
 
@@ -230,9 +320,9 @@ def class_sizes(labels: Iterable) -> Figure:
 
 
 @_styled
-def text_lengths(texts: Iterable[str]) -> Figure:
+def text_lengths(words: Iterable[int]) -> Figure:
     """Histogram of the words of a text, cut at the 99th percentile (said on the axis), with the median marked."""
-    words = np.array(_some([len(text.split()) for text in texts], "texts"))
+    words = np.array(_some(list(words), "texts"))
     top, median = max(int(np.quantile(words, 0.99)), 1), int(np.median(words))
     figure = _figure(2.9)
     axes = figure.subplots()

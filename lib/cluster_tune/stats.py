@@ -234,6 +234,11 @@ def ari(classes: Sequence, clusters: Sequence) -> float:
     return float(adjusted_rand_score(classes, clusters))
 
 
+def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
+    """Spearman's rank correlation; NaN for fewer than three pairs."""
+    return float(distributions.spearmanr(first, second).statistic) if len(first) > 2 else float("nan")
+
+
 def mutual_information(classes: Sequence, clusters: Sequence) -> float:
     """Mutual information of two labellings in bits."""
     from sklearn.metrics import mutual_info_score

@@ -13,6 +13,9 @@ from cluster_tune import stats
 from cluster_tune.errors import InputError
 
 TITLES = {"base": "plain", "clust": "IT:CLUST", "mlm": "IT:MLM", "mlm+clust": "IT:MLM+CLUST"}
+REFERENCE = {"nb_bow": "NB, BOW", "nb_glove": "NB, GloVe", "svm_bow": "SVM, BOW", "svm_glove": "SVM, GloVe",
+             "cluster_sib": "nearest cluster"}
+CLUSTERINGS = {"sib": "sIB", "kmeans": "k-means", "hartigan": "Hartigan's k-means"}
 RECIPES = {"paper": "the paper's recipe", "trained": "the trained recipe"}
 MISSING = "–"
 FEW = 3  # below three repetitions an interval says nothing
@@ -86,6 +89,31 @@ def gains(runs: pd.DataFrame, before: str = "base", after: str = "clust") -> pd.
     return table[["Recipe", *table.columns[:-1]]]
 
 
+def beside_published(runs: pd.DataFrame, published: pd.DataFrame, titles: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Table 2 as printed, and what one encoder of ours obtained: accuracy (%) at the paper's budget, a row a data set.
+
+    `published` has the columns dataset, budget, bert, bert_it_clust. Data sets that the paper does not have come last,
+    at 64 labels.
+    """
+    stats.single(runs, "encoder")
+    known = published.set_index("dataset")
+    order = [name for name in known.index if name in set(runs["dataset"])]
+    rows = [_beside_row(runs, name, known.loc[name] if name in known.index else None, (titles or {}).get(name, name))
+            for name in [*order, *sorted(set(runs["dataset"]) - set(order))]]
+    columns = ["Data set", "Labels", "BERT, paper", "BERT IT:CLUST, paper", *(
+        f"{title}, {recipe} recipe" for recipe in RECIPES for title in (TITLES["base"], TITLES["clust"]))]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _beside_row(runs: pd.DataFrame, name: str, printed: pd.Series | None, title: str) -> tuple:
+    budget = 64 if printed is None else int(printed["budget"])
+    ours = runs[(runs["dataset"] == name) & (runs["budget"] == budget)]
+    means = [_accuracy_row(ours[ours["recipe"] == recipe], name, budget, "base", "clust") for recipe in RECIPES]
+    theirs = (MISSING, MISSING) if printed is None else (number(printed["bert"]), number(printed["bert_it_clust"]))
+    obtained = [accuracy(row[key], row[f"{key}_sem"]) for row in means for key in ("before", "after")]
+    return title, str(budget), *theirs, *obtained
+
+
 def _accuracy_row(runs: pd.DataFrame, name: str, budget: int, before: str, after: str) -> dict:
     runs = runs[runs["budget"] == budget]
     row = {"dataset": name, "budget": budget}
@@ -147,6 +175,113 @@ def coverage(runs: pd.DataFrame, expected: Iterable) -> pd.DataFrame:
     return table.fillna(MISSING).rename_axis(index="Data set", columns=None)
 
 
+def reference_table(
+    reference: pd.DataFrame,
+    budget: int,
+    topical: Mapping[str, bool] | None = None,
+    titles: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """Appendix B at one budget: accuracy (%, mean ± SEM) of the reference methods, a row a data set."""
+    shown = reference[reference["budget"] == budget]
+    means = stats.summary(shown, ["dataset", "method"]).set_index(["dataset", "method"])
+    rows = {}
+    for name in by_kind(shown["dataset"].unique(), topical):
+        found = {method: means.loc[name, method] for method in REFERENCE if (name, method) in means.index}
+        cells = {REFERENCE[method]: accuracy(row["mean"], row["sem"]) for method, row in found.items()}
+        rows[(titles or {}).get(name, name)] = dict.fromkeys(REFERENCE.values(), MISSING) | cells
+    return pd.DataFrame(rows).T.rename_axis("Data set")
+
+
+def reference_curve_table(reference: pd.DataFrame) -> pd.DataFrame:
+    """One data set: accuracy (%, mean ± SEM) of each reference method at each budget, a row a budget."""
+    stats.single(reference, "dataset")
+    means = stats.summary(reference, ["budget", "method"])
+    means["cell"] = [accuracy(row.mean_, row.sem) for row in means.rename(columns={"mean": "mean_"}).itertuples()]
+    table = means.pivot(index="budget", columns="method", values="cell").fillna(MISSING)
+    present = [method for method in REFERENCE if method in table]
+    return table[present].rename(columns=REFERENCE).rename_axis(index="Labels", columns=None)
+
+
+def by_kind(names: Iterable[str], topical: Mapping[str, bool] | None) -> list[str]:
+    """Data sets with the topical ones first, then the others, then those of unknown kind; else in their order."""
+    kinds = topical or {}
+    return sorted(names, key=lambda name: {True: 0, False: 1}.get(kinds.get(name), 2))
+
+
+def agreement_table(
+    agreement: pd.DataFrame,
+    topical: Mapping[str, bool] | None = None,
+    titles: Mapping[str, str] | None = None,
+    published: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """How far each clustering follows the classes (section 5.4), mean ± standard deviation over seeds.
+
+    A row a data set, the highest NMI of sIB on top: NMI of each clustering, AMI and ARI of sIB, the kind of the data
+    set where `topical` says it, and with `published`, the paper's Table 2, its error reduction at 64 labels.
+    """
+    means = agreement.groupby(["dataset", "clustering"])[["nmi", "ami", "ari"]].agg(["mean", "std"])
+    names = agreement["dataset"].unique()
+    order = sorted(names, key=lambda name: -_cell(means, name, "sib", "nmi"))
+    rows = [
+        {"Data set": (titles or {}).get(name, name), "Kind": KINDS.get((topical or {}).get(name), MISSING),
+         **{f"NMI, {title}": _spread(means, name, key, "nmi") for key, title in CLUSTERINGS.items()},
+         "AMI, sIB": _spread(means, name, "sib", "ami"), "ARI, sIB": _spread(means, name, "sib", "ari")}
+        for name in order
+    ]  # fmt: skip
+    table = pd.DataFrame(rows).set_index("Data set")
+    if published is not None:
+        gained = published.set_index("dataset")["error_reduction_pct"].reindex(order)
+        table["Error reduction in the paper"] = gained.map(percent).to_numpy()
+    return table
+
+
+KINDS = {True: "topical", False: "not topical"}
+
+
+def _cell(means: pd.DataFrame, name: str, clustering: str, measure: str, which: str = "mean") -> float:
+    key = (name, clustering)
+    return float(means.loc[key, (measure, which)]) if key in means.index else float("nan")
+
+
+def _spread(means: pd.DataFrame, name: str, clustering: str, measure: str) -> str:
+    mean, deviation = (_cell(means, name, clustering, measure, which) for which in ("mean", "std"))
+    return number(mean, 3) + ("" if pd.isna(deviation) else f" ± {number(deviation, 3)}")
+
+
+def vectors_table(coverage: pd.DataFrame, titles: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """How far the GloVe vectors reach into the training texts: as the words are, and for their stems."""
+    wide = coverage.pivot(index="dataset", columns="tokens_are")
+    names = [(titles or {}).get(name, name) for name in wide.index]
+    cells = {
+        "Vectors": wide["vectors", "words"],
+        "Words in all": [f"{count:,}" for count in wide["tokens", "words"]],
+        "with a vector": [percent(100 * share, 1) for share in wide["covered", "words"]],
+        "stems with one": [percent(100 * share, 1) for share in wide["covered", "stems"]],
+        "texts without any": [f"{count:,}" for count in wide["without", "words"]],
+        "as stems": [f"{count:,}" for count in wide["without", "stems"]],
+    }
+    return pd.DataFrame(cells).set_axis(names).rename_axis("Data set")
+
+
+def _beside_published(agreement: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """Mean NMI of sIB and the published error reduction, one row a data set of both, by falling NMI."""
+    nmi = agreement[agreement["clustering"] == "sib"].groupby("dataset")["nmi"].mean().reset_index()
+    both = nmi.merge(published[["dataset", "error_reduction_pct"]], on="dataset")
+    return both.sort_values("nmi", ascending=False, ignore_index=True)
+
+
+def stability_table(stability: pd.DataFrame, titles: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """How alike two seeds' partitions are: mean ARI and NMI over all pairs of seeds, a row a data set."""
+    means = stability.groupby(["dataset", "clustering"], sort=False)[["ari", "nmi"]].mean()
+    rows = {}
+    for name in stability["dataset"].unique():
+        cells = {(measure, key): means.loc[(name, key), measure] if (name, key) in means.index else float("nan")
+                 for measure in ("ari", "nmi") for key in CLUSTERINGS}
+        rows[(titles or {}).get(name, name)] = {
+            f"{measure.upper()}, {CLUSTERINGS[key]}": number(value, 2) for (measure, key), value in cells.items()}
+    return pd.DataFrame(rows).T.rename_axis("Data set")
+
+
 def comparison_table(runs: pd.DataFrame, before: str = "base", after: str = "clust", tests: int = 8) -> pd.DataFrame:
     """Table 3 with more beside it: one row a budget; differences in points; the corrected p as the paper prints it.
 
@@ -175,7 +310,7 @@ def p_value(p: float) -> str:
 def stage(frame: pd.DataFrame) -> list[str]:
     """The stage of each row of a table of embeddings, in words: before inter-training, or after which."""
     return [
-        "before" if row.setting == "base" else f"after {TITLES[row.setting]}, {row.recipe} recipe"
+        "before" if row.setting == "base" else f"after {TITLES[row.setting]}, {row.recipe}"
         for row in frame.itertuples()
     ]
 
@@ -235,6 +370,35 @@ def _beside(points: float) -> str:
     return f"{text} point{'s' * (text != '1.0')} {'above' if points > 0 else 'below'}"
 
 
+def agreement_in_words(
+    agreement: pd.DataFrame,
+    topical: Mapping[str, bool],
+    published: pd.DataFrame,
+    titles: Mapping[str, str] | None = None,
+) -> Prose:
+    """Whether the paper's ordering holds: the data sets of lowest NMI are those that are not topical, and NMI goes
+    with the gains of Table 2 (`published`)."""
+    found = _beside_published(agreement, published)
+    others = sum(topical.get(name) is False for name in found["dataset"])
+    lowest = list(found["dataset"].tail(others))
+    odd = [(titles or {}).get(name, name) for name in lowest if topical.get(name)]
+    named = _listed([(titles or {}).get(name, name) for name in lowest])
+    those = "one data set of lowest NMI (sIB) is" if others == 1 else f"{others} data sets of lowest NMI (sIB) are"
+    verb = "is" if len(odd or lowest) == 1 else "are"
+    what = f"which {verb} not topical, as in the paper"
+    if odd:
+        what = f"and {_listed(odd)} {verb} topical, otherwise than in the paper"
+    rank = number(stats.rank_correlation(found["nmi"], found["error_reduction_pct"]), 2)
+    return Prose(
+        f"The {those} {named}, {what}. Over the {len(found)} data sets of the paper, the rank correlation of NMI here "
+        f"with the error reduction that the paper reports at 64 labels is {rank}."
+    )
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
 def findings(runs: pd.DataFrame, before: str = "base", after: str = "clust") -> Prose:
     """The verdicts of one data set on every recipe and budget present, as a Markdown list."""
     cells = runs[["recipe", "budget"]].drop_duplicates()
@@ -261,6 +425,12 @@ class Shown:
             table = self.frame.to_html(index=self.index, escape=True, border=0, na_rep=MISSING)
         # Both classes keep MathJax out, in the book and in a notebook: "$5 ... $6" is a text's own business.
         return f'<div class="tex2jax_ignore mathjax_ignore" style="overflow-x: auto">{table}</div>'
+
+
+def markdown(frame: pd.DataFrame) -> str:
+    """The frame as a Markdown table, for a document; its cells must hold no text of a data set."""
+    rows = [list(frame.columns), ["---"] * frame.shape[1], *frame.astype(str).to_numpy().tolist()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def show(frame: pd.DataFrame, longest: int = 300) -> Shown:
