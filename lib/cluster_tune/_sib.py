@@ -6,12 +6,16 @@ number. To put x, so far in no cluster, into t costs
 
     n d(x,t) = L(s[t] + 1) - L(s[t]) - sum over the words y of x of  L(S[y,t] + p(y|x)) - L(S[y,t]) - L(p(y|x)),
 
-so that only the document's own words matter. The last addend is the same for every t and is left out where only the
-least cost is asked for.
+so that only the document's own words matter. With p = p(y|x) and d = log(S[y,t] / p), a word's addend is p F(d) with
 
-What makes it fast: S lies word by word, so that a document reads a few short rows; the costs of all clusters are
-computed in single precision, with L(S) stored beside S. What keeps it exact: where single precision leaves in doubt
-which cost is least, the candidates are computed again in double precision, from S in fixed point.
+    F(d) = (1 + u) log(1 + u) - u log u,  u = 2^d:  zero for a word that the cluster does not have, d + log e for one
+    it has much of, and a smooth bend between.
+
+What makes it fast: a table of log S lies word by word, so that a document reads a few short rows; and F is taken by a
+polynomial in single precision for all clusters at once, so that no logarithm is needed at all. The p of a document
+sum to one, so that a cost is off by no more than F is, `BEND_ERROR`.
+What keeps it exact: the clusters that this leaves in doubt, few, are computed again in double precision, from sums in
+fixed point.
 
 All of this is in one file because the compiler keeps its results by the file's date.
 """
@@ -26,11 +30,26 @@ SHIFT = 40  # binary places of p(y|x) and S as integers: sums are exact, and a c
 UNIT = 2.0**-SHIFT
 LANES = 16  # clusters taken at a time: one AVX-512 register, and where there are only shorter ones, several
 
+# F(d) is within BEND_ERROR of BEND(c) + d - c with c = d put between LOW and HIGH (least maximum error by linear
+# programming; lowest power first).
+BEND = (2.01042843, 0.67833894, 0.06206079, -0.00214046, -0.0003987)
+LOW, HIGH = -8.0, 4.5
+BEND_ERROR = 0.01846
+# In the cluster that has x, with e = log(S / p), the addend with x drawn out is p F(log(2^e - 1)). That F is within
+# BEND_ERROR of OWN(c) + e - c with c = e up to OWN_HIGH; OWN is a polynomial and, last, the factor of a root.
+OWN = (-0.01651765, 1.57797289, -0.3932648, 0.089936, -0.00733217, 0.7620997)
+OWN_HIGH = np.float32(4.5)
+# One word adds less than this to the error of a cost: sums stay below 64, single precision has 24 places.
+WORD_ERROR = 2.0**-16
+
 # log2(1 + f) / f for 1 + f between the roots of 1/2 and 2, lowest power first, off by at most 3.1e-7: least squares,
 # reweighted until the errors were even.
 _SERIES = (1.44269967, -0.72137588, 0.4804649, -0.35896206, 0.29726309, -0.2726965, 0.17063127)
 _ROOT_SINGLE = 0x3F3504F3  # the bits of the root of 1/2
 _ROOT_DOUBLE = 0x3FE6A09E667F3BCD
+FIRST = np.float32(BEND[0])
+OWN0, OWN1, OWN2, OWN3, OWN4, OWN_ROOT = (np.float32(c) for c in (OWN[0], OWN[1] - 1, *OWN[2:]))
+C0, C1, C2, C3, C4, C5, C6 = (np.float32(c) for c in _SERIES)
 _FAST = ("contract", "nnan", "ninf", "nsz")
 
 
@@ -71,35 +90,35 @@ def log2(z):
     return exponent + 2.8853900817779268 * q * series  # 2 / ln 2
 
 
-def _log2_single(builder, z, shape=lambda kind: kind, fill=lambda number: number):
-    """Emit the logarithm of a single-precision z; `shape` and `fill` make vectors of types and constants."""
-    integer, single = shape(ir.IntType(32)), shape(ir.FloatType())
-
-    def constant(kind, number):
-        return ir.Constant(kind, fill(number))
-
-    bits = builder.bitcast(z, integer)
-    above = builder.sub(bits, constant(integer, _ROOT_SINGLE))
-    whole = builder.and_(above, constant(integer, -(1 << 23)))
-    f = builder.fadd(builder.bitcast(builder.sub(bits, whole), single), constant(single, -1.0))
-    series = constant(single, _SERIES[-1])
-    for c in _SERIES[-2::-1]:
-        series = builder.fadd(builder.fmul(series, f, _FAST), constant(single, c), _FAST)
-    exponent = builder.sitofp(builder.ashr(above, constant(integer, 23)), single)
-    return builder.fadd(builder.fmul(series, f, _FAST), exponent, _FAST)
+@intrinsic
+def _bits_single(context, z):
+    """The bits of a float as an integer."""
+    return types.int32(types.float32), lambda context, builder, sig, args: builder.bitcast(args[0], ir.IntType(32))
 
 
 @intrinsic
-def log2_single(context, z):
-    """`log2` in single precision."""
-    return types.float32(types.float32), lambda context, builder, sig, args: _log2_single(builder, args[0])
+def _single(context, bits):
+    """The float of these bits."""
+    return types.float32(types.int32), lambda context, builder, sig, args: builder.bitcast(args[0], ir.FloatType())
+
+
+@compiled()
+def log2_single(z):
+    """`log2` in single precision, about -127 for z = 0."""
+    bits = _bits_single(z)
+    exponent = np.int32(bits - _ROOT_SINGLE) >> 23
+    f = _single(np.int32(bits - (exponent << 23))) - np.float32(1)
+    series = C6
+    for c in (C5, C4, C3, C2, C1, C0):
+        series = series * f + c
+    return np.float32(exponent) + f * series
 
 
 @intrinsic
-def add_costs(context, costs, at, sums, where, p):
-    """costs[at + i] += L - (S + p) log2(S + p) for i < LANES, S = sums[where + i], L = sums[where + len(costs) + i].
+def subtract_gains(context, costs, at, logs, where, log_p, p):
+    """costs[at + i] -= p F(logs[where + i] - log_p) for i < LANES, with F as by `BEND`, less its first coefficient.
 
-    `costs` and `sums` are contiguous float32 arrays of one dimension, `p` is a float32.
+    `costs` and `logs` are contiguous float32 arrays of one dimension, `log_p` and `p` are float32.
     """
 
     def emit(context, builder, sig, args):
@@ -109,24 +128,31 @@ def add_costs(context, costs, at, sums, where, p):
             data = context.make_array(sig.args[k])(context, builder, args[k]).data
             return builder.bitcast(builder.gep(data, [offset]), lanes.as_pointer())
 
-        def fill(number):
-            return [number] * LANES
+        def constant(number):
+            return ir.Constant(lanes, [number] * LANES)
 
-        width = context.make_array(sig.args[0])(context, builder, args[0]).nitems
-        undefined = ir.Constant(lanes, ir.Undefined)
-        first = builder.insert_element(undefined, args[4], ir.Constant(ir.IntType(32), 0))
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), fill(0))
-        z = builder.fadd(
-            builder.load(pointer(2, args[3]), align=4), builder.shuffle_vector(first, undefined, zeros)
-        )
-        known = builder.load(pointer(2, builder.add(args[3], width)), align=4)
-        product = builder.fmul(z, _log2_single(builder, z, lambda kind: ir.VectorType(kind, LANES), fill), _FAST)
+        def spread(number):
+            undefined = ir.Constant(lanes, ir.Undefined)
+            zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), None)
+            first = builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
+            return builder.shuffle_vector(first, undefined, zeros)
+
+        def choose(how, a, b):
+            return builder.select(builder.fcmp_ordered(how, a, b, _FAST), a, b)
+
+        d = builder.fsub(builder.load(pointer(2, args[3]), align=4), spread(args[4]), _FAST)
+        d = choose(">", d, constant(LOW))
+        c = choose("<", d, constant(HIGH))
+        gain = constant(BEND[-1])
+        for coefficient in (*BEND[-2:1:-1], BEND[1] - 1):
+            gain = builder.fadd(builder.fmul(gain, c, _FAST), constant(coefficient), _FAST)
+        gain = builder.fadd(builder.fmul(gain, c, _FAST), d, _FAST)
         here = pointer(0, args[1])
-        cost = builder.fadd(builder.load(here, align=4), known, _FAST)
-        builder.store(builder.fsub(cost, product, _FAST), here, align=4)
+        product = builder.fmul(gain, spread(args[5]), _FAST)
+        builder.store(builder.fsub(builder.load(here, align=4), product, _FAST), here, align=4)
         return context.get_dummy_value()
 
-    return types.void(costs, types.intp, sums, types.intp, types.float32), emit
+    return types.void(costs, types.intp, logs, types.intp, types.float32, types.float32), emit
 
 
 @compiled()
@@ -147,35 +173,24 @@ def tabulate(indptr, indices, weights, labels, k, v):
 
 
 @compiled()
-def error(s):
-    """More than single precision can be off by, for one word in a cluster where S = s, in `fast_costs`.
-
-    Series and rounding of the logarithms, relative to (s + p) log (s + p); and rounding of two sums, which stay below
-    64 but for the addend itself.
-    """
-    return np.float32((s + 1) * (log2(s + 1) + 2) * 2.0**-20 + 2.0**-17)
+def singles(weights):
+    """log p and p in single precision."""
+    p = (weights * UNIT).astype(np.float32)
+    log_p = np.empty_like(p)
+    for j in range(len(p)):
+        log_p[j] = log2_single(p[j])
+    return log_p, p
 
 
 @compiled()
-def single(table):
-    """S and L(S) in single precision, (v, 2, columns), the columns filled up with zeros to a multiple of `LANES`; and
-    each row's largest S so far and the error at it, (v, 2)."""
+def logarithms(table):
+    """log S in single precision, (v, columns), the columns filled up to a multiple of `LANES`."""
     v, k = table.shape
-    fast = np.zeros((v, 2, (k + LANES - 1) // LANES * LANES), np.float32)
-    peaks = np.full((v, 2), -1, np.float32)
+    logs = np.zeros((v, (k + LANES - 1) // LANES * LANES), np.float32)
     for y in range(v):
         for t in range(k):
-            write(fast, peaks, y, t, table[y, t])
-    return fast, peaks
-
-
-@compiled()
-def write(fast, peaks, y, t, fixed):
-    """Set one cell of the tables of `single`."""
-    s = np.float32(fixed * UNIT)
-    fast[y, 0, t], fast[y, 1, t] = s, s * log2_single(s)
-    if s > peaks[y, 0]:
-        peaks[y, 0], peaks[y, 1] = s, error(s)
+            logs[y, t] = log2_single(np.float32(table[y, t] * UNIT))
+    return logs
 
 
 @compiled(fastmath={"contract", "reassoc", "nsz"})
@@ -217,58 +232,62 @@ def exact_cost(words, weights, t, own, table, size, before, after):
 
 
 @compiled()
-def put(words, weights, t, table, size, fast, peaks, sign):
+def put(words, weights, t, table, size, logs, sign):
     """Add a document to cluster t, or with sign -1 draw it out."""
     size[t] += sign
     for j in range(len(words)):
         table[words[j], t] += sign * weights[j]
-        write(fast, peaks, words[j], t, table[words[j], t])
+        logs[words[j], t] = log2_single(np.float32(table[words[j], t] * UNIT))
 
 
 @compiled(fastmath={"contract", "reassoc", "nsz"})
-def fast_costs(words, p, own, steps, fast, peaks, costs):
-    """`exact_cost` of every cluster in single precision, while the document still is in its cluster `own`.
+def own_gain(words, log_p, p, own, logs):
+    """The sum of p F over a document's words for its own cluster with itself drawn out, F as by `OWN`."""
+    gain = np.float32(0)
+    for j in range(len(words)):
+        e = max(logs[words[j], own] - log_p[j], np.float32(0))
+        c = min(e, OWN_HIGH)
+        gain += p[j] * (e + OWN_ROOT * np.sqrt(c) + OWN0 + c * (OWN1 + c * (OWN2 + c * (OWN3 + c * OWN4))))
+    return gain
+
+
+@compiled(fastmath={"contract", "reassoc", "nsz"})
+def fast_costs(words, log_p, p, own, steps, logs, costs):
+    """n d(x,t) for every cluster t in single precision, but for what is the same for all t, x still being in `own`.
 
     `steps` (columns,) has each cluster's step, at `own` with the document drawn out; `costs` (columns,) is filled.
-    Returns how far off two costs can be from each other.
+    They are right to `BEND_ERROR`, and `WORD_ERROR` for each word.
     """
-    columns, flat = len(costs), fast.reshape(-1)
-    inside, doubt = np.float32(0), np.float32(0)
+    columns, flat = len(costs), logs.reshape(-1)
     costs[:] = steps
     for j in range(len(words)):
-        row = np.int64(words[j]) * (2 * columns)
+        row = np.int64(words[j]) * columns
         for at in range(0, columns, LANES):
-            add_costs(costs, at, flat, row + at, p[j])
-        s = max(flat[row + own] - p[j], np.float32(0))
-        inside += s * log2_single(s) - flat[row + columns + own]
-        doubt += peaks[words[j], 1]
-    costs[own] = steps[own] + inside
-    return 2 * doubt
+            subtract_gains(costs, at, flat, row + at, log_p[j], p[j])
+    costs -= FIRST
+    costs[own] = steps[own] - own_gain(words, log_p, p, own, logs)
 
 
 @compiled(fastmath={"nnan", "nsz"})
-def others(costs, own, doubt):
-    """How many clusters besides `own` may have the least cost, and the limit below which they are."""
-    limit = costs[0]
+def rival(costs, own):
+    """The least cost but for that of `own`, which it makes infinite."""
+    costs[own] = np.inf
+    least = costs[0]
     for t in range(len(costs)):
-        limit = min(limit, costs[t])
-    limit += doubt
-    count = 0
-    for t in range(len(costs)):
-        count += costs[t] <= limit
-    return count - (costs[own] <= limit), limit
+        least = min(least, costs[t])
+    return least
 
 
 @compiled()
 def choose(words, weights, own, table, size, costs, limit, before, after):
-    """The cluster of least exact cost among `own` and those up to the limit, and how much less than `own`'s it is.
+    """The cluster of least exact cost, `own` or one with costs up to the limit, and how much less than `own`'s it is.
 
     Of equal costs that of `own` wins, then that of the lowest number.
     """
     best, stay = own, exact_cost(words, weights, own, own, table, size, before, after)
     least = stay
     for t in range(len(size)):
-        if costs[t] <= limit and t != own:
+        if costs[t] <= limit:
             cost = exact_cost(words, weights, t, own, table, size, before, after)
             if cost < least:
                 best, least = t, cost
@@ -276,14 +295,14 @@ def choose(words, weights, own, table, size, costs, limit, before, after):
 
 
 @compiled()
-def sweep(indptr, indices, weights, order, labels, table, size, fast, peaks):
+def sweep(indptr, indices, weights, log_p, p, order, labels, table, size, logs):
     """One pass: draw each document out of its cluster and put it where it costs least.
 
     Returns how many documents moved and by how much n I(T;Y) grew; labels and tables are changed in place.
     """
-    p, longest = (weights * UNIT).astype(np.float32), np.diff(indptr).max()
+    longest = np.diff(indptr).max()
     before, after = np.empty(longest), np.empty(longest)
-    steps = np.full(fast.shape[2], np.inf, np.float32)  # infinite in the columns that are no cluster
+    steps = np.full(logs.shape[1], np.inf, np.float32)  # infinite in the columns that are no cluster
     costs = np.empty_like(steps)
     for t in range(len(size)):
         steps[t] = step(size[t])
@@ -294,13 +313,14 @@ def sweep(indptr, indices, weights, order, labels, table, size, fast, peaks):
         if len(words) == 0:
             continue
         steps[own] = step(size[own] - 1)
-        doubt = fast_costs(words, p[here], own, steps, fast, peaks, costs)
-        count, limit = others(costs, own, doubt)
-        if count:
-            best, gain = choose(words, w, own, table, size, costs, limit, before, after)
+        fast_costs(words, log_p[here], p[here], own, steps, logs, costs)
+        stay, least = costs[own], rival(costs, own)
+        doubt = 2 * (BEND_ERROR + len(words) * WORD_ERROR)
+        if least <= stay + doubt:
+            best, gain = choose(words, w, own, table, size, costs, min(stay, least) + doubt, before, after)
             if best != own:
-                put(words, w, own, table, size, fast, peaks, -1)
-                put(words, w, best, table, size, fast, peaks, 1)
+                put(words, w, own, table, size, logs, -1)
+                put(words, w, best, table, size, logs, 1)
                 labels[x], moved, grown = best, moved + 1, grown + gain
                 steps[best] = step(size[best])
         steps[own] = step(size[own])

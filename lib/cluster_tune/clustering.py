@@ -79,12 +79,14 @@ class SIB(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseE
 
     def fit(self, X, y=None):
         """Cluster the rows of X (n, v): counts, dense or sparse, not negative. `y` is ignored."""
+        from cluster_tune import _sib
+
         documents = self._documents(X, reset=True)
         self._check(documents)
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=self.n_init)
-        jobs = list(enumerate(seeds))
+        shared = documents.shape, _parts(documents), _sib.singles(documents.data)
         with ThreadPoolExecutor(min(effective_n_jobs(self.n_jobs), self.n_init)) as pool:
-            restarts = list(pool.map(lambda job: self._restart(documents, *job), jobs))
+            restarts = list(pool.map(lambda job: self._restart(*shared, *job), enumerate(seeds)))
         labels, trace = max(restarts, key=lambda restart: restart[1][-1])
         self._keep(documents, labels, trace)
         self.traces_ = [np.array(trace) for _, trace in restarts]
@@ -135,19 +137,17 @@ class SIB(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseE
         if n > MOST_DOCUMENTS:
             raise ValueError(f"n_samples={n} is more than the {MOST_DOCUMENTS:,} documents whose sums are sure to fit")
 
-    def _restart(self, documents: csr_matrix, restart: int, seed: int) -> tuple[np.ndarray, list[float]]:
+    def _restart(self, shape, parts, singles, restart: int, seed: int) -> tuple[np.ndarray, list[float]]:
         """One random start, improved until few documents move: the labels and the trace of I(T;Y)."""
         from cluster_tune import _sib
 
-        (n, v), k = documents.shape, self.n_clusters
-        parts = _parts(documents)
-        rng = np.random.RandomState(seed)
+        (n, v), k, rng = shape, self.n_clusters, np.random.RandomState(seed)
         labels = rng.permutation(np.linspace(0, k, n, endpoint=False).astype(np.int32))
         table, size = _sib.tabulate(*parts, labels, k, v)
-        fast, peaks = _sib.single(table)
+        logs = _sib.logarithms(table)
         trace = [_sib.information(table, size)]
         for _ in range(self.max_iter):
-            moved, grown = _sib.sweep(*parts, rng.permutation(n), labels, table, size, fast, peaks)
+            moved, grown = _sib.sweep(*parts, *singles, rng.permutation(n), labels, table, size, logs)
             trace.append(trace[-1] + grown / size.sum())
             self._report(restart, len(trace) - 1, moved / n, trace[-1])
             if moved <= self.tol * n:
