@@ -379,6 +379,8 @@ def agreement_in_words(
     """Whether the paper's ordering holds: the data sets of lowest NMI are those that are not topical, and NMI goes
     with the gains of Table 2 (`published`)."""
     found = _beside_published(agreement, published)
+    if found.empty:
+        return Prose("None of the data sets shown is one of the paper's.")
     others = sum(topical.get(name) is False for name in found["dataset"])
     lowest = list(found["dataset"].tail(others))
     odd = [(titles or {}).get(name, name) for name in lowest if topical.get(name)]
@@ -405,6 +407,13 @@ def findings(runs: pd.DataFrame, before: str = "base", after: str = "clust") -> 
     lines = [f"- {verdict(runs, budget, recipe, before, after)}"
              for recipe in cells["recipe"].unique()
              for budget in sorted(cells.loc[cells["recipe"] == recipe, "budget"])]
+    return Prose("\n".join(lines))
+
+
+def verdicts(runs: pd.DataFrame, budget: int, titles: Mapping[str, str] | None = None) -> Prose:
+    """The verdicts of several data sets at one budget, a recipe a list, as Markdown."""
+    lines = [f"- {(titles or {}).get(name, name)}: {verdict(runs[runs['dataset'] == name], budget, recipe)}"
+             for recipe in RECIPES for name in runs["dataset"].unique()]
     return Prose("\n".join(lines))
 
 
