@@ -131,16 +131,13 @@ def _run(options: argparse.Namespace) -> None:
 def _reference(options: argparse.Namespace) -> None:
     from cluster_tune import reference
 
-    both = reference.METHODS, design.CLUSTERINGS
-    methods, clusterings = [[name for name in names if options.glove or not reference.needs_glove(name)] for names in both]
     progress = _Progress()
     try:
         reference.ensure(
             options.datasets,
-            methods=methods,
-            clusterings=clusterings,
             budgets=options.budgets,
             repetitions=range(options.repetitions),
+            vectors=options.glove,
             text_column=options.text_column,
             label_column=options.label_column,
             report=progress,

@@ -241,6 +241,16 @@ def info(name: str) -> Info:
     return REGISTRY[name]
 
 
+def titles() -> dict[str, str]:
+    """Name -> title of every data set of the registry."""
+    return {key: entry.title for key, entry in REGISTRY.items()}
+
+
+def kinds() -> dict[str, bool | None]:
+    """Name -> whether it is topical, of every data set of the registry."""
+    return {key: entry.topical for key, entry in REGISTRY.items()}
+
+
 def load(name: str, text_column: str = "text", label_column: str = "label") -> Dataset:
     """The data set of that name, or of that path to a .csv or .parquet file or a folder of them.
 

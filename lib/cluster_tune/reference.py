@@ -177,14 +177,19 @@ def ensure(
     budgets: Iterable[int] = design.BUDGETS,
     repetitions: Iterable[int] = design.REPETITIONS,
     seeds: Iterable[int] = SEEDS,
+    vectors: bool = True,
     text_column: str = "text",
     label_column: str = "label",
     report: Report = _silent,
 ) -> None:
     """Compute for each data set what the store lacks of the clusterings over the seeds, and of the methods at the
-    budgets and repetitions. An interruption loses at most the clustering or the method in hand."""
-    methods = _known("reference method", methods, METHODS)
-    clusterings = _known("clustering", clusterings, design.CLUSTERINGS)
+    budgets and repetitions. An interruption loses at most the clustering or the method in hand.
+
+    Without `vectors`, what works on GloVe averages is left out. `report(event, facts)` hears of the plan, of stages and
+    of what is done.
+    """
+    methods = _known("reference method", methods, METHODS, vectors)
+    clusterings = _known("clustering", clusterings, design.CLUSTERINGS, vectors)
     cells = list(product(methods, budgets, repetitions))
     for name in names:
         texts = Texts(datasets.load(name, text_column=text_column, label_column=label_column))
@@ -198,11 +203,11 @@ def ensure(
         _Study(texts, report).compute(partitions, missing, list(seeds))
 
 
-def _known(kind: str, names: Iterable[str], known: Sequence[str]) -> list[str]:
+def _known(kind: str, names: Iterable[str], known: Sequence[str], vectors: bool) -> list[str]:
     for name in (names := list(names)):
         if name not in known:
             raise unknown(kind, name, known)
-    return names
+    return [name for name in names if vectors or not needs_glove(name)]
 
 
 def _check(texts: Texts, cells: Iterable[tuple[str, int, int]]) -> None:
