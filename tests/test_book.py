@@ -178,3 +178,11 @@ def test_the_picture_of_the_readme_is_the_one_drawn(tmp_path):
     (tmp_path / "drawn.png").write_bytes(figures.show(figures.method()).png)
     drawn, stored = imread(tmp_path / "drawn.png"), imread(ROOT / "book" / "_static" / "method.png")
     assert drawn.shape == stored.shape and abs(drawn - stored).mean() < 0.01
+
+
+def test_the_readme_has_the_results_as_they_are(capsys):
+    """`cluster-tune readme` finds nothing to change."""
+    before = (ROOT / "README.md").read_text("utf-8")
+    assert __main__.main(["readme"]) == 0
+    assert capsys.readouterr().out == "README.md is as the results have it\n"
+    assert (ROOT / "README.md").read_text("utf-8") == before

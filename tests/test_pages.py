@@ -227,3 +227,13 @@ def test_refresh_executes_a_notebook_in_place_and_keeps_it_if_that_fails(checkou
     assert file.read_bytes() == before
     with pytest.raises(InputError, match="there is no notebook"):
         pages.refresh("nowhere.ipynb")
+
+
+def test_filling_a_slot_of_a_document(tmp_path):
+    document = tmp_path / "R.md"
+    document.write_text("before\n<!-- here -->\nold\n<!-- /here -->\nafter\n")
+    assert pages.fill(document, "here", "new")
+    assert document.read_text() == "before\n<!-- here -->\nnew\n<!-- /here -->\nafter\n"
+    assert not pages.fill(document, "here", "new")
+    with pytest.raises(InputError, match="has no lines '<!-- there -->'"):
+        pages.fill(document, "there", "new")

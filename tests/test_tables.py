@@ -181,3 +181,24 @@ def test_coverage_of_the_vectors():
                           "covered": [0.975, 0.8], "texts": 100, "without": [0, 2]})
     table = tables.vectors_table(found, {"a": "Set A"})
     assert table.loc["Set A"].tolist() == ["glove.x", "1,200", "97.5 %", "80.0 %", "0", "2"]
+
+
+def test_ours_beside_the_published_ones():
+    published = pd.DataFrame({"dataset": ["two", "one"], "budget": [64, 64], "bert": [50.0, 61.9], "bert_it_clust": [60, 80.7]})
+    rows = [("one", setting, recipe, 64, repetition, accuracy)
+            for setting, recipe, accuracy in [("base", "paper", 0.5), ("clust", "paper", 0.7), ("base", "trained", 0.8)]
+            for repetition in range(2)] + [("own", "base", "paper", 64, 0, 0.25)]
+    frame = pd.DataFrame(rows, columns=["dataset", "setting", "recipe", "budget", "repetition", "accuracy"])
+    frame = frame.assign(encoder="minilm", clustering="", data_fingerprint="x", sample_fingerprint="y")
+    table = tables.beside_published(frame, published, {"one": "One"})
+    assert table.to_numpy().tolist() == [
+        ["One", "64", "61.9", "80.7", "50.0 ± 0.0", "70.0 ± 0.0", "80.0 ± 0.0", "–"],
+        ["own", "64", "–", "–", "25.0", "–", "–", "–"],
+    ]
+    lines = tables.markdown(table[["Data set", "Labels"]]).splitlines()
+    assert lines == ["| Data set | Labels |", "| --- | --- |", "| One | 64 |", "| own | 64 |"]
+
+
+def test_stages_and_provenance():
+    frame = pd.DataFrame({"setting": ["base", "clust"], "recipe": ["", "paper"]})
+    assert tables.stage(frame) == ["before", "after IT:CLUST, paper"]
