@@ -46,7 +46,7 @@ def refused():
 def test_packed_or_plain(folder, name):
     put(folder, name)
     vectors = glove.read(WORDS)
-    assert vectors.name == "glove.3d" and list(vectors.rows) == ["cat", "dog"]
+    assert (vectors.name, vectors.size, list(vectors.rows)) == ("glove.3d", 3, ["cat", "dog"])
     assert np.array_equal(vectors.matrix, np.array([[1, 0, 0.5], [0.5, -1, 0.1]], np.float32))
 
 

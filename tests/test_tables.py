@@ -140,6 +140,9 @@ def test_reference_methods_at_a_budget():
     table = tables.reference_table(reference(), 64, {"b": True, "a": False}, {"a": "Set A"})
     assert list(table.index) == ["b", "Set A"] and list(table.columns) == list(tables.REFERENCE.values())
     assert table.loc["b", "NB, BOW"] == "62.0 ± 0.7" and table.loc["b", "SVM, GloVe"] == tables.MISSING
+    printed = pd.DataFrame({"dataset": ["a", "b"], "budget": [64, 128], "bert": [31.2, 1], "bert_it_clust": [67.0, 2]})
+    beside = tables.reference_table(reference(), 64, published=printed)
+    assert beside.loc["a"].tolist()[-2:] == ["31.2", "67.0"] and beside.loc["b"].tolist()[-2:] == [tables.MISSING] * 2
 
 
 def test_reference_methods_of_one_data_set():
@@ -177,10 +180,10 @@ def test_stability_is_the_mean_over_pairs():
 
 
 def test_coverage_of_the_vectors():
-    found = pd.DataFrame({"dataset": "a", "tokens_are": ["words", "stems"], "vectors": "glove.x", "tokens": 1200,
+    found = pd.DataFrame({"dataset": "a", "tokens_are": ["words", "stems"], "vectors": "glove.x", "vector_words": 9, "tokens": 1200,
                           "covered": [0.975, 0.8], "texts": 100, "without": [0, 2]})
     table = tables.vectors_table(found, {"a": "Set A"})
-    assert table.loc["Set A"].tolist() == ["glove.x", "1,200", "97.5 %", "80.0 %", "0", "2"]
+    assert table.loc["Set A"].tolist() == ["glove.x", "9", "1,200", "97.5 %", "80.0 %", "0", "2"]
 
 
 def test_ours_beside_the_published_ones():

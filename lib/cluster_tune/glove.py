@@ -46,11 +46,13 @@ class File:
 
 @dataclass(frozen=True, eq=False)
 class Vectors:
-    """Vectors of some words: `rows` maps a word to its row of `matrix` (words, d) float32."""
+    """Vectors of some words: `rows` maps a word to its row of `matrix` (words, d) float32; `size` is the number of
+    words that the file of that `name` has."""
 
     name: str
     rows: dict[str, int]
     matrix: np.ndarray
+    size: int
 
 
 def find() -> File:
@@ -82,16 +84,17 @@ def read(words: Iterable[str], file: File | None = None) -> Vectors:
 
     The numbers of words that are not asked for are counted but not read.
     """
-    file, wanted, rows, numbers = file or find(), set(words), {}, []
+    file, wanted, rows, numbers, size = file or find(), set(words), {}, [], 0
     with _damage_told(file.path), _opened(file) as stream:
         for number, word, rest in _whole_rows(stream, file):
+            size += 1
             if word in wanted and word not in rows:
                 rows[word] = len(rows)
                 numbers.append(_numbers(rest, number, file))
     if not rows:
         what = f"none of the {len(wanted):,} words of the texts is in '{file.path.name}'"
         raise InputError(f"{what}; give vectors of the texts' language")
-    return Vectors(file.name, rows, np.array(numbers))
+    return Vectors(file.name, rows, np.array(numbers), size)
 
 
 def _whole_rows(stream: Iterable[str], file: File) -> Iterator[tuple[int, str, str]]:

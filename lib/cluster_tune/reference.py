@@ -85,7 +85,8 @@ class Texts:
             "words": glove.coverage(self._tokens["train"], self.vectors),
             "stems": glove.coverage(stems, glove.read(_words(stems))),
         }
-        return pd.DataFrame([{"tokens_are": form, "vectors": self.vectors.name, **row} for form, row in found.items()])
+        source = {"vectors": self.vectors.name, "vector_words": self.vectors.size}
+        return pd.DataFrame([{"tokens_are": form, **source, **row} for form, row in found.items()])
 
 
 def _words(tokens: Iterable[Sequence[str]]) -> set[str]:

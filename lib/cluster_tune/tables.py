@@ -180,16 +180,30 @@ def reference_table(
     budget: int,
     topical: Mapping[str, bool] | None = None,
     titles: Mapping[str, str] | None = None,
+    published: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Appendix B at one budget: accuracy (%, mean ± SEM) of the reference methods, a row a data set."""
+    """Appendix B at one budget: accuracy (%, mean ± SEM) of the reference methods, a row a data set.
+
+    With `published`, the paper's Table 2, what it reports for its two main settings at the same budget stands beside.
+    """
     shown = reference[reference["budget"] == budget]
     means = stats.summary(shown, ["dataset", "method"]).set_index(["dataset", "method"])
     rows = {}
     for name in by_kind(shown["dataset"].unique(), topical):
         found = {method: means.loc[name, method] for method in REFERENCE if (name, method) in means.index}
         cells = {REFERENCE[method]: accuracy(row["mean"], row["sem"]) for method, row in found.items()}
-        rows[(titles or {}).get(name, name)] = dict.fromkeys(REFERENCE.values(), MISSING) | cells
+        title = (titles or {}).get(name, name)
+        rows[title] = dict.fromkeys(REFERENCE.values(), MISSING) | cells | _printed(published, name, budget)
     return pd.DataFrame(rows).T.rename_axis("Data set")
+
+
+def _printed(published: pd.DataFrame | None, name: str, budget: int) -> dict[str, str]:
+    """The paper's two accuracies for a data set at a budget, as cells."""
+    if published is None:
+        return {}
+    found = published[(published["dataset"] == name) & (published["budget"] == budget)]
+    columns = {"bert": "BERT, paper", "bert_it_clust": "BERT IT:CLUST, paper"}
+    return {title: number(found[key].iloc[0]) if len(found) else MISSING for key, title in columns.items()}
 
 
 def reference_curve_table(reference: pd.DataFrame) -> pd.DataFrame:
@@ -254,7 +268,8 @@ def vectors_table(coverage: pd.DataFrame, titles: Mapping[str, str] | None = Non
     names = [(titles or {}).get(name, name) for name in wide.index]
     cells = {
         "Vectors": wide["vectors", "words"],
-        "Words in all": [f"{count:,}" for count in wide["tokens", "words"]],
+        "Words in them": [f"{count:,}" for count in wide["vector_words", "words"]],
+        "Words in the texts": [f"{count:,}" for count in wide["tokens", "words"]],
         "with a vector": [percent(100 * share, 1) for share in wide["covered", "words"]],
         "stems with one": [percent(100 * share, 1) for share in wide["covered", "stems"]],
         "texts without any": [f"{count:,}" for count in wide["without", "words"]],
