@@ -37,7 +37,7 @@ IMPORTS = {
     "tables": "stats",
     "figures": "stats tables",
     "pages": "paths datasets",
-    "__main__": "paths design datasets encoders glove clustering reference experiment results figures pages",
+    "__main__": "paths design datasets encoders glove clustering reference experiment results tables figures pages",
 }
 IN_NOTEBOOKS = set("paths design datasets reference experiment results stats tables figures".split())
 HEAVY = {"torch": set("training encoders intertraining finetuning experiment".split()), "papermill": {"pages"}}
