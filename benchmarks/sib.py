@@ -28,6 +28,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix, load_npz, save_npz
 
 HERE = Path(__file__).resolve().parent
+sys.path = [folder for folder in sys.path if Path(folder).resolve() != HERE]  # the published package is `sib`, too
 PACKAGES = ("cluster-tune", "sib-clustering")
 DATASETS = ("ag_news", "20_newsgroups")
 SETTINGS = {"n_clusters": 50, "n_init": 10, "max_iter": 15, "tol": 0.02}
