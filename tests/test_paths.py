@@ -28,3 +28,16 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     with pytest.raises(InputError, match="cannot write to .*; choose another folder"):
         paths.writable(tmp_path / "file" / "below")
 
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    target = tmp_path / "file"
+    with paths.replacing(target) as temporary:
+        temporary.write_text("first")
+    assert target.read_text() == "first"
+    with pytest.raises(KeyError), paths.replacing(target) as temporary:
+        temporary.write_text("half")
+        raise KeyError
+    with pytest.raises(InputError, match="what was there is kept"), paths.replacing(tmp_path / "no" / "file") as temporary:
+        temporary.write_text("nowhere")
+    assert target.read_text() == "first" and list(tmp_path.iterdir()) == [target]

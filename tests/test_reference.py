@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cluster_tune import __main__, baselines, datasets, paths, reference, results, sampling, stats
+from cluster_tune import __main__, baselines, datasets, design, paths, reference, results, sampling, stats
 from cluster_tune.clustering import SIB
 from cluster_tune.errors import InputError
 from cluster_tune.text import bag_of_words
@@ -267,3 +267,13 @@ def test_no_torch_is_loaded_on_the_way():
     code = "import sys; from cluster_tune.__main__ import main; main(['cluster', 'small.csv']); print('torch' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines()[-1] == "False"
+
+
+def test_the_runs_of_a_page_bring_their_reference_methods(store, sea_and_sky, tmp_path):
+    """Fewer labels than clusters leave the clusters out as a classifier; naive Bayes and the SVM stay."""
+    sea_and_sky.to_csv(tmp_path / "texts.csv", index=False)
+    runs = design.runs([str(tmp_path / "texts.csv")], budgets=[8, 64], repetitions=[0])
+    reference.ensure_beside(runs)
+    found = results.table("reference", dataset="texts")
+    assert set(found["method"]) == {"nb_bow", "svm_bow"} and set(found["budget"]) == {8, 64}
+    assert set(results.table("agreement", dataset="texts")["clustering"]) == {"sib"}

@@ -557,22 +557,11 @@ def _write(folder: Path, dataset: Dataset, more: dict) -> None:
         "notes": dataset.notes, **more,
     }  # fmt: skip
     for part in PARTS:
-        _replace(folder / f"{part}.parquet", getattr(dataset, part).to_parquet)
+        with paths.replacing(folder / f"{part}.parquet") as temporary:
+            getattr(dataset, part).to_parquet(temporary)
     text = json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-    _replace(folder / "split.json", lambda path: path.write_text(text, encoding="utf-8"))
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Write under a temporary name and rename, so that a file is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    except OSError as error:
-        why = error.strerror or error
-        raise InputError(f"cannot write '{path}': {why}; free the disk or choose another") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    with paths.replacing(folder / "split.json") as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _record(folder: Path) -> dict:

@@ -355,14 +355,5 @@ def _replace(target: Path, text: str) -> None:
     """Put `text` in place whole or not at all; a page that already reads so keeps its time of change."""
     if target.is_file() and target.read_text("utf-8") == text:
         return
-    scratch = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        with open(scratch, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(scratch, target)
-    except OSError as error:
-        raise InputError(f"cannot write '{target}': {error.strerror}; the earlier page is as it was") from None
-    finally:
-        scratch.unlink(missing_ok=True)
+    with paths.replacing(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -5,6 +5,8 @@ own that already holds data sets, which is only ever read. Nothing here creates 
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cluster_tune.errors import InputError
@@ -67,3 +69,22 @@ def writable(folder: Path) -> Path:
     if not os.access(folder, os.W_OK):
         raise InputError(f"cannot write to '{folder}': permission denied; choose another folder or free it")
     return folder
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` to write to. It takes the place of `path` in the end, flushed to disk, so that a
+    file is there whole or not at all; InputError if that fails, and `path` is as it was."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        why = error.strerror or error
+        raise InputError(
+            f"cannot write '{path}': {why}; what was there is kept, make room and run the same command again"
+        ) from None
+    finally:
+        temporary.unlink(missing_ok=True)

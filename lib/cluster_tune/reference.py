@@ -204,6 +204,24 @@ def ensure(
         _Study(texts, report).compute(partitions, missing, list(seeds))
 
 
+def ensure_beside(runs: Iterable[design.Run], **options) -> None:
+    """`ensure`, without word vectors and with one seed, for the data set, budgets and repetitions of some runs.
+
+    The clusters are left out as a classifier where a budget has fewer labels than there are clusters.
+    """
+    runs = list(runs)
+    budgets = sorted({run.budget for run in runs})
+    ensure(
+        dict.fromkeys(run.dataset for run in runs),
+        methods=[name for name in METHODS if name != CLUSTERS or budgets[0] >= design.N_CLUSTERS],
+        budgets=budgets,
+        repetitions=sorted({run.repetition for run in runs}),
+        seeds=SEEDS[:1],
+        vectors=False,
+        **options,
+    )
+
+
 def _known(kind: str, names: Iterable[str], known: Sequence[str], vectors: bool) -> list[str]:
     for name in (names := list(names)):
         if name not in known:

@@ -7,7 +7,6 @@ beside it (clusters, losses, ...) have one file a writer, and their keys as colu
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -46,20 +45,10 @@ def _canonical(record: Mapping) -> bytes:
 
 
 def write_atomically(path: Path, content: bytes) -> Path:
-    """Write to a temporary name, flush to disk, rename; InputError if that fails, and nothing at `path` has changed."""
+    """Write `content` whole or not at all, and make its folder; InputError if that fails."""
     paths.writable(path.parent)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(
-            f"cannot write '{path}': {error.strerror}; what was finished is kept, make room and run the same command again"
-        ) from None
+    with paths.replacing(path) as temporary:
+        temporary.write_bytes(content)
     return path
 
 
