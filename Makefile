@@ -8,7 +8,7 @@ READY := .venv/ready
 BUILD := _build
 FIRST_RUN := $(BUILD)/first_run
 PAGES := docstrings isear sms_spam ag_news
-CHAPTER_NOTEBOOKS := book/introduction.ipynb book/method.ipynb
+CHAPTER_NOTEBOOKS := book/introduction.ipynb book/method.ipynb book/clusterings.ipynb
 PICTURE := book/_static/method.png
 SOURCES := $(wildcard lib/cluster_tune/*.py)
 INPUTS := _config.yml _toc.yml $(wildcard book/*.md book/*.ipynb book/datasets/*.ipynb book/*.bib book/_static/*)
@@ -40,8 +40,8 @@ bench: $(READY) ## measure against other implementations (minutes)
 	@set -e; for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python "$$file"; done
 
 pages: $(READY) ## execute the book's pages anew from results/
-	@set -e; for name in $(PAGES); do $(BIN)/cluster-tune page $$name; done
-	@$(BIN)/python -c "from cluster_tune import pages; [pages.refresh(f) for f in '$(CHAPTER_NOTEBOOKS)'.split()]"
+	$(BIN)/cluster-tune refresh $(CHAPTER_NOTEBOOKS) $(PAGES:%=book/datasets/%.ipynb)
+	$(BIN)/cluster-tune readme
 	@$(BIN)/python -c "from cluster_tune import figures; open('$(PICTURE)', 'wb').write(figures.show(figures.method()).png)"
 
 clean: ## remove what was built; data/, models/, results/ and .venv stay

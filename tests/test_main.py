@@ -175,7 +175,7 @@ def test_an_interruption_is_one_line_and_130(texts, tiny_folder):
 
 
 def test_every_command_has_help(capsys):
-    for command in ("list", "data", "run", "reference", "cluster", "gather", "page"):
+    for command in ("list", "data", "run", "reference", "cluster", "gather", "page", "refresh", "readme"):
         with pytest.raises(SystemExit) as stop:
             __main__.main([command, "--help"])
         assert stop.value.code == 0 and f"cluster-tune {command}" in capsys.readouterr().out

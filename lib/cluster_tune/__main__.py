@@ -187,6 +187,13 @@ def _page(options: argparse.Namespace) -> None:
     print(pages.make(options.name, template=options.template, out=out, title=title, parameters=parameters))
 
 
+def _refresh(options: argparse.Namespace) -> None:
+    from cluster_tune import pages
+
+    for file in options.files:
+        print(pages.refresh(file))
+
+
 def _readme(options: argparse.Namespace) -> None:
     from cluster_tune import datasets, pages, results, tables
 
@@ -261,6 +268,10 @@ def parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("gather", help="fold the records of finished runs into results/runs.csv")
     one.set_defaults(call=_gather)
+
+    one = commands.add_parser("refresh", help="execute pages and templates in place, as they are")
+    one.add_argument("files", nargs="+", metavar="FILE", help="a notebook")
+    one.set_defaults(call=_refresh)
 
     one = commands.add_parser("readme", help="write the table of results in README.md anew")
     one.set_defaults(call=_readme)
