@@ -6,6 +6,7 @@ are safetensors or nothing, and no code that comes with a model is run. Left out
 
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -89,6 +90,7 @@ def folder(encoder: Encoder) -> Path:
 
 def model(encoder: Encoder):
     """The pretrained transformers model, without a head, in evaluation mode and single precision."""
+    _no_widgets()
     from transformers import AutoModel
 
     loaded, report = _load(encoder, AutoModel, use_safetensors=True, output_loading_info=True, dtype="float32")
@@ -101,6 +103,7 @@ def model(encoder: Encoder):
 
 def tokenizer(encoder: Encoder):
     """The encoder's fast tokenizer."""
+    _no_widgets()
     from transformers import AutoTokenizer
 
     where = folder(encoder)
@@ -140,6 +143,7 @@ def _embedded() -> Path:
 
 def _from_hub(name: str) -> Path:
     """The snapshot of a hub repository: the local one if it is whole, or else fetched now."""
+    _no_widgets()
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
@@ -226,6 +230,16 @@ def _json(path: Path) -> dict:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read '{path}' ({error}); copy or fetch it again") from None
+
+
+def _no_widgets() -> None:
+    """Import tqdm's bar for notebooks ahead of transformers. Where ipywidgets are missing it says so on standard error,
+    in the middle of a page; we show no bar there."""
+    from tqdm import TqdmWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TqdmWarning)
+        import tqdm.auto  # noqa: F401
 
 
 @contextmanager
