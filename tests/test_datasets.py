@@ -573,13 +573,3 @@ def test_a_data_folder_that_cannot_be_written(folders, monkeypatch):
         datasets.fetch("isear")
     with pytest.raises(InputError, match="cannot write to"):
         datasets.load("docstrings")
-
-
-def test_a_full_disk_leaves_no_half_written_file(folders):
-    def full(path):
-        path.write_text("half")
-        raise OSError(28, "No space left on device")
-
-    with pytest.raises(InputError, match="No space left on device; free the disk"):
-        datasets._replace(folders / "train.parquet", full)
-    assert list(folders.iterdir()) == []

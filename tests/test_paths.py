@@ -38,6 +38,9 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     with pytest.raises(KeyError), paths.replacing(target) as temporary:
         temporary.write_text("half")
         raise KeyError
+    with pytest.raises(InputError, match="No space left on device; what was there"), paths.replacing(target) as temporary:
+        temporary.write_text("half")
+        raise OSError(28, "No space left on device")
     with pytest.raises(InputError, match="what was there is kept"), paths.replacing(tmp_path / "no" / "file") as temporary:
         temporary.write_text("nowhere")
     assert target.read_text() == "first" and list(tmp_path.iterdir()) == [target]
