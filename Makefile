@@ -29,10 +29,12 @@ html: $(BUILD)/html/done ## build the book from the pages as they are
 
 test: $(READY) ## all tests: the library, then every notebook and page against its stored outputs
 	$(PYTEST) tests
-	@echo "Templates and the first run, computed anew:"
-	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
-	CLUSTER_TUNE_RESULTS="$$scratch/results" CLUSTER_TUNE_CACHE="$$scratch/data" CLUSTER_TUNE_MODELS="$$scratch/models" \
-	$(NBVAL) notebooks book/first_run.ipynb
+	@echo "Templates, each from nothing, and the first run with its template's results:"
+	@set -e; for file in notebooks/*.ipynb; do \
+	    scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; files=$$file; \
+	    if [ $$file = notebooks/dataset.ipynb ]; then files="$$file book/first_run.ipynb"; fi; \
+	    CLUSTER_TUNE_RESULTS="$$scratch/results" CLUSTER_TUNE_CACHE="$$scratch/data" CLUSTER_TUNE_MODELS="$$scratch/models" \
+	    $(NBVAL) $$files; rm -rf "$$scratch"; done
 	@echo "The pages of the book, read from results/:"
 	$(NBVAL) book --ignore=book/first_run.ipynb
 

@@ -438,15 +438,17 @@ def verdicts(runs: pd.DataFrame, budget: int, titles: Mapping[str, str] | None =
 class Shown:
     """A frame as a notebook shows it: escaped HTML, no row numbers, no formulas made of a text's dollar signs."""
 
-    def __init__(self, frame: pd.DataFrame, longest: int, index: bool):
-        self.frame, self.index = frame.map(lambda cell: clip(cell, longest)), index
+    def __init__(self, frame: pd.DataFrame, longest: int):
+        self.frame = frame.map(lambda cell: clip(cell, longest))
 
     def __repr__(self) -> str:
-        return self.frame.to_string(index=self.index)
+        return self.frame.to_string(index=False)
 
     def _repr_html_(self) -> str:
         with pd.option_context("display.max_colwidth", None):
-            table = self.frame.to_html(index=self.index, escape=True, border=0, na_rep=MISSING)
+            table = self.frame.to_html(index=False, escape=True, border=0, na_rep=MISSING)
+        for apart in (" ± ", " %"):  # a number stays in one line, also in a narrow column
+            table = table.replace(apart, apart.replace(" ", "\u00a0"))
         # Both classes keep MathJax out, in the book and in a notebook: "$5 ... $6" is a text's own business.
         return f'<div class="tex2jax_ignore mathjax_ignore" style="overflow-x: auto">{table}</div>'
 
@@ -458,8 +460,9 @@ def markdown(frame: pd.DataFrame) -> str:
 
 
 def show(frame: pd.DataFrame, longest: int = 300) -> Shown:
-    """The frame for display; texts are cut after `longest` characters. A named index is shown, row numbers are not."""
-    return Shown(frame, longest, index=any(name is not None for name in frame.index.names))
+    """The frame for display; texts are cut after `longest` characters. A named index becomes a column; row numbers go."""
+    named = any(name is not None for name in frame.index.names)
+    return Shown(frame.reset_index() if named else frame, longest)
 
 
 def clip(cell, longest: int = 300):
