@@ -28,7 +28,7 @@ html: $(BUILD)/html/done ## build the book from the pages as they are
 	@echo "The book is at file://$(CURDIR)/$(BUILD)/html/index.html"
 
 test: $(READY) ## all tests: the library, then every notebook and page against its stored outputs
-	$(PYTEST) tests
+	OMP_NUM_THREADS=1 $(PYTEST) tests
 	@echo "Templates, each from nothing, and the first run with its template's results:"
 	@set -e; for file in notebooks/*.ipynb; do \
 	    scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; files=$$file; \
