@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -237,6 +238,22 @@ def test_the_answer_does_not_depend_on_jobs():
     for answer in answers[1:]:
         assert (answer.labels_ == answers[0].labels_).all()
         assert all((a == b).all() for a, b in zip(answer.traces_, answers[0].traces_, strict=True))
+
+
+def test_restarts_run_at_the_same_time():
+    # Each of two restarts waits for the other after its first pass; one after the other they would wait for ever.
+    both = threading.Barrier(2, timeout=20)
+
+    def wait(restart, passes, moved, information):
+        if passes == 1:
+            both.wait()
+
+    assert len(SIB(5, n_init=2, random_state=0, n_jobs=2, progress=wait).fit(counts("short")).traces_) == 2
+
+
+def test_the_compiled_loops_do_not_hold_the_lock_of_the_interpreter():
+    loops = (_sib.tabulate, _sib.singles, _sib.logarithms, _sib.information, _sib.sweep, _sib.all_costs)
+    assert all(loop.targetoptions["nogil"] for loop in loops)
 
 
 def test_the_answer_does_not_depend_on_the_form_of_the_input():

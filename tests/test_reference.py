@@ -272,8 +272,26 @@ def test_no_torch_is_loaded_on_the_way():
 def test_the_runs_of_a_page_bring_their_reference_methods(store, sea_and_sky, tmp_path):
     """Fewer labels than clusters leave the clusters out as a classifier; naive Bayes and the SVM stay."""
     sea_and_sky.to_csv(tmp_path / "texts.csv", index=False)
-    runs = design.runs([str(tmp_path / "texts.csv")], budgets=[8, 64], repetitions=[0])
+    runs = design.combine([str(tmp_path / "texts.csv")], budgets=[8, 64], repetitions=[0])
     reference.ensure_beside(runs)
     found = results.table("reference", dataset="texts")
     assert set(found["method"]) == {"nb_bow", "svm_bow"} and set(found["budget"]) == {8, 64}
     assert set(results.table("agreement", dataset="texts")["clustering"]) == {"sib"}
+
+
+def test_some_texts_are_stored_with_their_clusters_and_only_where_allowed(folders, monkeypatch):
+    ensure(methods=[], clusterings=["sib"], seeds=(0,))
+    members, train = results.table("members", dataset="small"), datasets.load("small.csv").train
+    assert members["row"].tolist() == list(range(len(train)))
+    assert members["text"].tolist() == train["text"].str[:120].tolist()
+    sizes = results.table("clusters", dataset="small", clustering="sib").set_index("cluster")["size"]
+    assert members["cluster"].value_counts().to_dict() == sizes.to_dict()
+    stored = paths.results() / "members" / "small.csv"
+    before = stored.read_bytes()
+    stored.unlink()
+    ensure(methods=[], clusterings=["sib"], seeds=(0,))  # what was computed before there was such a table
+    assert stored.read_bytes() == before
+    monkeypatch.setattr(datasets, "excerpts_allowed", lambda name: False)
+    stored.unlink()
+    ensure(methods=[], clusterings=["sib"], seeds=(0,))
+    assert set(results.table("members", dataset="small")["text"]) == {""}

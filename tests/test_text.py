@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import CountVectorizer
 
 from cluster_tune.errors import InputError
-from cluster_tune.text import STOP_WORDS, bag_of_words, stems, tokens
+from cluster_tune.text import STOP_WORDS, bag_of_words, shortened, stems, tokens
 
 # Words at which Snowball 3 changed its mind, which NLTK, older, does not share; the last rows are NLTK's own slips.
 CHANGED = """
@@ -101,6 +101,12 @@ def test_counts_are_a_clean_csr_matrix():
     assert counts.has_canonical_format and counts.data.min() > 0
 
 
+def test_words_end_at_any_white_space_and_at_half_a_character():
+    counts, terms = bag_of_words(["", "cat\x1cdog\u2003owl\nelk\x0bcat", "  cat \ud800owl\xa0", "\u00e9clair"])
+    assert terms == ["cat", "owl", "dog", "elk", "\u00e9clair"]
+    assert counts.toarray().tolist() == [[0] * 5, [2, 1, 1, 1, 0], [1, 1, 0, 0, 0], [0, 0, 0, 0, 1]]
+
+
 def test_any_iterable_of_strings_will_do():
     texts = ["red cars", "blue cars"]
     for same in (tuple(texts), iter(texts), np.array(texts), np.array(texts, dtype=object)):
@@ -121,3 +127,9 @@ def test_bad_texts_are_refused_in_one_line(texts, message):
     with pytest.raises(InputError, match=message) as caught:
         bag_of_words(texts)
     assert "\n" not in str(caught.value)
+
+
+def test_the_beginning_of_a_text_is_one_printable_line():
+    assert shortened("two\n lines\t\x00\u202eand \x1b[31mred", 30) == "two lines and [31mred"
+    assert shortened("word " * 10, 11) == "word word…"
+    assert len(shortened("w" * 10_000, 120)) == 120 and shortened("\ud800", 5) == ""

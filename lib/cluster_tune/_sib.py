@@ -209,6 +209,18 @@ def information(table, size):
     return (cells - words - clusters + L(float(n))) / n
 
 
+@compiled(fastmath={"contract", "reassoc", "nsz"})
+def input_information(indices, weights, v, n):
+    """I(X;Y) in bits of n documents with words, each weighing the same."""
+    totals, cells, words = np.zeros(v, np.int64), 0.0, 0.0
+    for j in range(len(weights)):
+        totals[indices[j]] += weights[j]
+        cells += L(weights[j] * UNIT)
+    for y in range(v):
+        words += L(totals[y] * UNIT)
+    return (cells - words) / n + log2(float(n))
+
+
 @compiled()
 def step(size):
     """L(s + 1) - L(s): what it costs that a cluster of s documents grows by one."""

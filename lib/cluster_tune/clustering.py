@@ -165,7 +165,7 @@ class SIB(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseE
 
         table, self.cluster_sizes_ = _sib.tabulate(*_parts(documents), labels, self.n_clusters, documents.shape[1])
         totals = np.maximum(table.sum(axis=0), 1)
-        self.cluster_centers_ = np.ascontiguousarray((table / totals).T)
+        self.cluster_centers_ = table.T / totals[:, None]
         self.labels_ = labels
         self.trace_ = np.array(trace)
         self.n_iter_ = len(trace) - 1
@@ -191,26 +191,25 @@ def _distributions(counts: csr_matrix) -> csr_matrix:
     per_row = np.diff(counts.indptr)
     largest = np.maximum.reduceat(counts.data, counts.indptr[:-1][per_row > 0]) if counts.nnz else counts.data
     counts.data /= np.repeat(largest, per_row[per_row > 0])  # so that no sum overflows
-    sums = counts.sum(axis=1).A1
-    shares = counts.data / np.repeat(sums, per_row) * 2.0**_sib.SHIFT
-    weights = np.maximum(np.rint(shares), 1).astype(np.int64)
-    return csr_matrix((weights, counts.indices, counts.indptr), shape=counts.shape)
+    shares = counts.data  # all in place: this is where a fit needs most memory
+    shares /= np.repeat(counts.sum(axis=1).A1, per_row)
+    shares *= 2.0**_sib.SHIFT
+    np.maximum(np.rint(shares, out=shares), 1, out=shares)
+    return csr_matrix((shares.astype(np.int64), counts.indices, counts.indptr), shape=counts.shape)
 
 
 def _parts(documents: csr_matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The three arrays of the documents, in the types the compiled loops are compiled for."""
-    return documents.indptr.astype(np.int64), documents.indices.astype(np.int32), documents.data
+    indptr, indices = documents.indptr.astype(np.int64), documents.indices.astype(np.int32, copy=False)
+    return indptr, indices, documents.data
 
 
 def _input_information(documents: csr_matrix) -> float:
     """I(X;Y) in bits, each document with terms weighing the same."""
     from cluster_tune import _sib
 
-    n = np.count_nonzero(np.diff(documents.indptr))
-    p = documents.data * _sib.UNIT
-    totals = np.bincount(documents.indices, weights=p)
-    totals = totals[totals > 0]
-    return float((p @ np.log2(p) - totals @ np.log2(totals)) / n + np.log2(n))
+    n, (_, indices, weights) = np.count_nonzero(np.diff(documents.indptr)), _parts(documents)
+    return _sib.input_information(indices, weights, documents.shape[1], n)
 
 
 def key_terms(counts, labels: Sequence[int], terms: Sequence[str], top: int = 10, level: float = 0.05) -> pd.DataFrame:

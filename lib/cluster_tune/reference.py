@@ -26,6 +26,8 @@ SEEDS = (0, 1, 2, 3, 4)
 CLUSTERS = "cluster_sib"  # the classifier of section 5.4, over sIB with the first seed
 METHODS = (*baselines.METHODS, CLUSTERS)
 PARTS = ("train", "test")
+SHOWN = 1000  # texts that the figures of embeddings say something about
+EXCERPT = 120  # characters of each
 
 Report = Callable[[str, dict], None]
 
@@ -114,7 +116,7 @@ def clustering(name: str, seed: int = 0, n_clusters: int = design.N_CLUSTERS, n_
 
 def fit(texts: Texts, name: str, seed: int = 0):
     """The clustering, fitted to the training texts; its agreement with the classes is stored, and for seed 0 also its
-    partition and key terms."""
+    partition and key terms, and of sIB where some of the texts are."""
     estimator, features = clustering(name, seed), texts.features(name)["train"]
     enough(features, estimator.n_clusters)
     began = time.monotonic()
@@ -125,6 +127,13 @@ def fit(texts: Texts, name: str, seed: int = 0):
     if seed == 0:
         _describe(texts, name, estimator.labels_)
     return estimator
+
+
+def labels(texts: Texts, name: str, seed: int, n_clusters: int) -> np.ndarray:
+    """The partition of the training texts into a number of clusters of one's own, (n,); nothing is stored."""
+    features = texts.features(name)["train"]
+    enough(features, n_clusters)
+    return clustering(name, seed).set_params(n_clusters=n_clusters).fit(features).labels_
 
 
 def _agreement(classes: Sequence, clusters: Sequence) -> dict[str, float]:
@@ -144,6 +153,18 @@ def _describe(texts: Texts, name: str, labels: np.ndarray) -> None:
     terms = key_terms(texts.bags["train"], labels, texts.terms).drop(columns="p")
     for kind, frame in (("partition", counts), ("clusters", terms)):
         results.write_table(kind, keys, frame.assign(data_fingerprint=texts.data.fingerprint))
+    if name == "sib":
+        _show_members(texts, labels)
+
+
+def _show_members(texts: Texts, labels: np.ndarray) -> None:
+    """Store the cluster of some training texts, and how each begins where the data set's licence allows that."""
+    train = texts.data.train
+    rows = sampling.drawn(len(train), SHOWN)
+    allowed = datasets.excerpts_allowed(texts.data.name)
+    begun = [text.shortened(train["text"].iloc[row], EXCERPT) if allowed else "" for row in rows]
+    frame = pd.DataFrame({"row": rows, "cluster": labels[rows], "text": begun})
+    results.write_table("members", {"dataset": texts.data.name}, frame.assign(data_fingerprint=texts.data.fingerprint))
 
 
 def _vectors_of(texts: Texts, what: str) -> str:
@@ -202,6 +223,8 @@ def ensure(
         if any(map(needs_glove, [*partitions, *(method for method, *_ in missing)])):
             glove.find()
         _Study(texts, report).compute(partitions, missing, list(seeds))
+        if "sib" in clusterings and not len(_stored("members", texts)):
+            _show_members(texts, clustering("sib").fit(texts.bags["train"]).labels_)
 
 
 def ensure_beside(runs: Iterable[design.Run], **options) -> None:

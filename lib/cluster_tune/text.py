@@ -29,10 +29,14 @@ STOP_WORDS = frozenset(
 
 
 class _Blanks(dict):
-    """A table for `str.translate`: punctuation and symbols to blanks, filled as characters turn up."""
+    """A table for `str.translate`: punctuation, symbols, white space and halves of characters to blanks.
+
+    It is filled as characters turn up.
+    """
 
     def __missing__(self, code: int) -> int:
-        self[code] = 32 if unicodedata.category(chr(code))[0] in "PS" else code
+        kind = unicodedata.category(chr(code))
+        self[code] = 32 if kind[0] in "PS" or kind == "Cs" or chr(code).isspace() else code
         return self[code]
 
 
@@ -151,6 +155,13 @@ def _commonest(terms: list[str], totals: np.ndarray, size: int) -> list[str]:
     return [terms[i] for i in sorted(np.flatnonzero(totals >= least), key=lambda i: (-totals[i], terms[i]))[:size]]
 
 
+def shortened(text: str, width: int) -> str:
+    """The beginning of a text on one line of at most `width` characters, all of them printable."""
+    beginning = "".join(c if c.isprintable() else " " for c in text[: 20 * width])
+    flat = " ".join(beginning.split())
+    return flat if len(flat) <= width else flat[: width - 1].rstrip() + "…"
+
+
 class _Numbers(dict):
     """Words numbered as they turn up."""
 
@@ -161,15 +172,23 @@ class _Numbers(dict):
 
 def _encode(texts: Iterable[str]) -> tuple[np.ndarray, np.ndarray, list[str], int]:
     """For each token that counts, its text and its stem as numbers; the stems; and the number of texts."""
-    words, lengths = [], []
-    for plain in _plain(texts):
-        words += (here := plain.split())
-        lengths.append(len(here))
-    numbers = _Numbers()
-    tokens = np.fromiter(map(numbers.__getitem__, words), dtype=np.int32, count=len(words))
+    tokens, words, lengths = _words(list(_plain(texts)))
     stem, found = _stemmer(), _Numbers()
     # Each word is looked at once, however often it stands in the texts.
-    stemmed = [-1 if len(word) < 2 or word in STOP_WORDS else found[stem(word)] for word in numbers]
+    stemmed = [-1 if len(word) < 2 or word in STOP_WORDS else found[stem(word)] for word in words]
     column = np.array(stemmed, dtype=np.int32)[tokens]
     row = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
     return row[column >= 0], column[column >= 0], list(found), len(lengths)
+
+
+def _words(plain: list[str]) -> tuple[np.ndarray, list[str], np.ndarray]:
+    """The number of each word in the texts, one after the other; the words numbered; how many each text has.
+
+    pyarrow splits and numbers in half the time that a dictionary takes; nothing is left between two blanks but ''.
+    """
+    import pyarrow
+    from pyarrow import compute
+
+    lists = compute.split_pattern(pyarrow.array(plain, type=pyarrow.large_string()), " ")
+    numbered = lists.flatten().dictionary_encode()
+    return numbered.indices.to_numpy(), numbered.dictionary.to_pylist(), np.diff(lists.offsets.to_numpy())
