@@ -36,3 +36,9 @@ def test_fingerprints_tell_samples_and_data_apart():
     rows = np.array([3, 1])
     assert sampling.fingerprint(rows, "a") == sampling.fingerprint(rows.copy(), "a")
     assert len({sampling.fingerprint(r, d) for r in (rows, rows[::-1]) for d in "ab"}) == 4
+
+
+def test_rows_for_a_picture_are_nested_and_in_order():
+    few, many = sampling.drawn(500, 50), sampling.drawn(500, 100)
+    assert len(few) == 50 and set(few) < set(many) and (np.diff(many) > 0).all()
+    assert sampling.drawn(30, 50).tolist() == list(range(30))

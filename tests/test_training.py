@@ -48,8 +48,52 @@ def test_tokens_are_the_tokenizers_own(tiny_folder, sea_and_sky, tokens):
 def test_a_batch_is_padded_to_its_longest_text():
     tokens = training.Tokens(np.array([5, 6, 7, 8], np.int32), np.array([0, 1, 4]), pad=9)
     ids, mask = tokens.batch(np.array([0, 1]))
-    assert ids.tolist() == [[5, 9, 9], [6, 7, 8]]
-    assert mask.tolist() == [[1, 0, 0], [1, 1, 1]]
+    assert ids.tolist() == [[5, 9, 9, 9], [6, 7, 8, 9]]  # three, rounded up to four
+    assert mask.tolist() == [[1, 0, 0, 0], [1, 1, 1, 0]]
+
+
+def test_parts_hold_every_row_once_and_no_more_word_pieces_than_allowed():
+    lengths = np.random.default_rng(1).integers(3, 128, 500)
+    tokens = training.Tokens(np.zeros(lengths.sum(), np.int32), np.append(0, np.cumsum(lengths)), 0)
+    rows = np.arange(100, 400)
+    parts = training._parts(tokens, rows, 1024)
+    assert sorted(np.concatenate(parts)) == list(rows)
+    assert max(tokens.batch(part)[0].numel() for part in parts) <= 1024
+    assert len(training._parts(tokens, rows, 1)) == 300  # a text longer than a part goes alone
+
+
+def test_dropout_leaves_the_share_and_the_mean_it_should():
+    layer, x = training.Dropout(0.1), torch.ones(1000, 999)
+    with training.seeded(3, x.device):
+        first = layer(x)
+        second = layer(x)
+    with training.seeded(3, x.device):
+        again = layer(x)
+    assert torch.equal(first, again) and not torch.equal(first, second)
+    assert first.unique().tolist() == pytest.approx([0, 1 / 0.9])
+    assert (first == 0).float().mean().item() == pytest.approx(0.1, abs=0.0015)  # five standard deviations
+    neighbours = (first[:, 1:] == 0) & (first[:, :-1] == 0)  # they share a draw: still independent
+    assert neighbours.float().mean().item() == pytest.approx(0.01, abs=0.0005)
+    layer.eval()
+    assert layer(x) is x
+
+
+def test_dropout_s_gradient_is_zero_where_the_output_is():
+    x = torch.ones(4, 5, dtype=torch.bfloat16, requires_grad=True)
+    y = training.Dropout(0.5)(x)
+    y.sum().backward()
+    assert torch.equal(x.grad, y.detach())
+
+
+def test_a_suited_encoder_computes_what_the_plain_one_does(tiny_folder, tokens):
+    plain, suited = (encoders.model(encoders.resolve(str(tiny_folder))) for _ in range(2))
+    training.suit(suited)
+    kinds = {type(module) for module in suited.modules() if isinstance(module, torch.nn.Dropout)}
+    assert kinds == {training.Dropout}
+    some = tokens.take(np.arange(30))
+    np.testing.assert_allclose(
+        training.embed(suited, "mean", some), training.embed(plain, "mean", some), rtol=1e-4, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("n", [1, 10, 1000])
@@ -129,6 +173,47 @@ def test_training_repeats_itself_and_leaves_the_global_generator_alone(tiny_fold
     assert (first == once()).all()
 
 
+class Small(torch.nn.Module):
+    """An encoder on a device whose memory holds no more than a number of word pieces at once."""
+
+    def __init__(self, encoder, room):
+        super().__init__()
+        self.inner, self.room, self.config, self.seen = encoder, room, encoder.config, []
+
+    def forward(self, input_ids, attention_mask):
+        self.seen.append(input_ids.numel())
+        if input_ids.numel() > self.room:
+            raise torch.OutOfMemoryError("out of memory")
+        return self.inner(input_ids=input_ids, attention_mask=attention_mask)
+
+    def get_input_embeddings(self):
+        return self.inner.get_input_embeddings()
+
+    def set_input_embeddings(self, value):
+        self.inner.set_input_embeddings(value)
+
+
+def test_short_memory_halves_the_parts_and_changes_nothing_else(tiny, tokens, labels):
+    start, how = training.copy_of(tiny.state_dict()), {"learning_rate": 1e-3, "batch_size": 40, "updates": 5, "seed": 3}
+    some, few = tokens.take(np.arange(100)), labels[:100]
+    undisturbed = training.train(classifier(tiny), some, few, **how)
+    model = classifier(tiny)
+    weights, logits = training.copy_of(tiny.state_dict()), training.predict(model, some)
+    tiny.load_state_dict(start)
+    small = Small(tiny, room=100)
+    model = classifier(small)
+    assert training.train(model, some, few, **how) == pytest.approx(undisturbed, rel=1e-4)
+    for name, value in weights.items():
+        torch.testing.assert_close(tiny.state_dict()[name], value, rtol=1e-2, atol=1e-4)
+    assert sum(size > 100 for size in small.seen) <= 5  # what did not fit is not tried again in each update
+    np.testing.assert_allclose(training.predict(classifier(small), some), logits, atol=1e-2)
+
+
+def test_a_text_that_does_not_fit_alone_is_refused(tiny, tokens, labels):
+    with pytest.raises(InputError, match="word pieces does not fit the GPU's memory"):
+        training.train(classifier(Small(tiny, 2)), tokens, labels, learning_rate=1e-3, batch_size=8, updates=1)
+
+
 def test_progress_hears_of_every_update(tiny, tokens, labels):
     heard = []
     losses = training.train(
@@ -139,9 +224,10 @@ def test_progress_hears_of_every_update(tiny, tokens, labels):
 
 
 @pytest.mark.parametrize("pooling", ["mean", "pooler"])
-def test_predictions_do_not_depend_on_the_batch(tiny, tokens, pooling):
+def test_predictions_do_not_depend_on_the_parts(tiny, tokens, pooling, monkeypatch):
     model = classifier(tiny, pooling).eval()
-    together = training.predict(model, tokens.take(np.arange(20)), batch_size=7)
+    monkeypatch.setitem(training.PART, "cpu", 50)
+    together = training.predict(model, tokens.take(np.arange(20)))
     with torch.no_grad():
         alone = np.concatenate([model(*tokens.batch(np.array([row]))).numpy() for row in range(20)])
     np.testing.assert_allclose(together, alone, atol=1e-5)
@@ -150,7 +236,8 @@ def test_predictions_do_not_depend_on_the_batch(tiny, tokens, pooling):
 def test_embeddings_are_the_mean_or_the_first_token(tiny, tokens):
     some = tokens.take(np.arange(5))
     with torch.no_grad():
-        last = [tiny(some.batch(np.array([row]))[0]).last_hidden_state[0] for row in range(5)]
+        alone = [torch.from_numpy(some.take(np.array([row])).ids.astype(np.int64)) for row in range(5)]
+        last = [tiny(ids[None]).last_hidden_state[0] for ids in alone]
     np.testing.assert_allclose(training.embed(tiny, "mean", some), [layer.mean(0).numpy() for layer in last], atol=1e-5)
     np.testing.assert_allclose(training.embed(tiny, "pooler", some), [layer[0].numpy() for layer in last], atol=1e-5)
 

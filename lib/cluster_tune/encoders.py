@@ -123,6 +123,29 @@ def _load(encoder: Encoder, kind, **options):
         raise InputError(f"cannot load encoder '{encoder.name}' ({reason[:150]}); {_mend(where)}") from None
 
 
+_HEAD = {  # BERT's head for masked words: the tensor in the checkpoint, and its name in `intertraining.WordHead`
+    "cls.predictions.transform.dense.weight": "dense.weight",
+    "cls.predictions.transform.dense.bias": "dense.bias",
+    "cls.predictions.transform.LayerNorm.weight": "norm.weight",
+    "cls.predictions.transform.LayerNorm.bias": "norm.bias",
+    "cls.predictions.bias": "bias",
+}
+
+
+def word_head(encoder: Encoder) -> dict:
+    """The tensors of the encoder's own head for masked words; empty where its weights bring none."""
+    from safetensors import safe_open
+
+    found = {}
+    for path in _weights(folder(encoder)):
+        with safe_open(path, framework="pt") as tensors:
+            for name in tensors.keys():  # old checkpoints call a norm's weight and bias gamma and beta
+                known = _HEAD.get(name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias"))
+                if known:
+                    found[known] = tensors.get_tensor(name)
+    return found if len(found) == len(_HEAD) else {}
+
+
 def fingerprint(encoder: Encoder) -> str:
     """16 hex digits over the weights and the configuration, wherever they lie."""
     where = folder(encoder)

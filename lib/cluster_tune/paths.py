@@ -55,9 +55,20 @@ def results() -> Path:
     return _folder("CLUSTER_TUNE_RESULTS", "results")
 
 
+def logs() -> Path:
+    """Logs of long computations: `CLUSTER_TUNE_LOGS`, else `logs/`."""
+    return _folder("CLUSTER_TUNE_LOGS", "logs")
+
+
 def book() -> Path:
     """Chapters and executed pages: `CLUSTER_TUNE_BOOK`, else `book/`."""
     return _folder("CLUSTER_TUNE_BOOK", "book")
+
+
+def shown(file: Path) -> str:
+    """A file's name as anyone may see it: from the checkout on, or else without its folders."""
+    file = file.resolve()
+    return file.relative_to(root()).as_posix() if file.is_relative_to(root()) else file.name
 
 
 def writable(folder: Path) -> Path:

@@ -6,7 +6,7 @@ Left out: evaluation during training, early stopping, checkpoints of a run (the 
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,8 @@ from torch import nn
 from cluster_tune.errors import InputError
 
 POOL = 32  # batches drawn together and then sorted by length: little padding, and still a random order
-PART = 16  # texts that go through the encoder together; their gradients add up to the batch's
+PART = {"cpu": 2048, "cuda": 65536}  # word pieces, padding included, that go through the encoder together
+STEP = 4  # widths are rounded up to it: each new shape costs a kernel of its own, in time and in memory
 DROPOUT = 0.1
 
 
@@ -43,8 +44,8 @@ class Tokens:
         return Tokens(np.concatenate(pieces) if pieces else self.ids[:0], offsets, self.pad)
 
     def batch(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """Input ids and attention mask of some texts, both int64 (len(rows), longest of them)."""
-        width = int(self.lengths[rows].max())
+        """Input ids and attention mask of some texts, both int64 (len(rows), longest of them or a little more)."""
+        width = _width(self.lengths[rows].max())
         ids = np.full((len(rows), width), self.pad, dtype=np.int64)
         mask = np.zeros_like(ids)
         for line, row in enumerate(rows):
@@ -52,6 +53,10 @@ class Tokens:
             ids[line, : len(piece)] = piece
             mask[line, : len(piece)] = 1
         return torch.from_numpy(ids), torch.from_numpy(mask)
+
+
+def _width(length: int) -> int:
+    return STEP * -(-int(length) // STEP)
 
 
 def tokenise(tokenizer, texts: Sequence[str], max_length: int) -> Tokens:
@@ -62,13 +67,60 @@ def tokenise(tokenizer, texts: Sequence[str], max_length: int) -> Tokens:
     return Tokens(flat, offsets, tokenizer.pad_token_id or 0)
 
 
+class Dropout(nn.Dropout):
+    """Dropout with cheaper random numbers on a CPU, where torch's own take a quarter of a training step."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """`x` of any shape, some of its elements 0 and the others scaled up, while training."""
+        if x.device.type != "cpu":
+            return super().forward(x)
+        return _dropped(x, self.p) if self.training else x
+
+
+def _dropped(x: torch.Tensor, p: float) -> torch.Tensor:
+    """Every element 0 with probability `p` to the nearest 1/65,536: four of them share one draw of 64 bits."""
+    if not p:
+        return x
+    draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+    draws = draws.view(torch.int16)[: x.numel()].view(x.shape)
+    keep = torch.ge(draws, round(p * 2**16) - 2**15, out=torch.empty_like(x, requires_grad=False))
+    return x * keep.mul_(1 / (1 - p))
+
+
+def _attention(module, query, key, value, attention_mask, scaling=None, dropout=0.0, **_):
+    """Attention spelled out, all of it in the precision of its inputs; shapes as transformers' attention functions."""
+    scores = torch.matmul(query * (query.shape[-1] ** -0.5 if scaling is None else scaling), key.transpose(2, 3))
+    if attention_mask is not None:
+        scores = scores + attention_mask.to(scores.dtype)
+    weights = _dropped(torch.softmax(scores, -1), dropout)
+    return torch.matmul(weights, value).transpose(1, 2).contiguous(), weights
+
+
+def suit(encoder: nn.Module) -> nn.Module:
+    """The encoder with what is quickest on its device: on a CPU the dropout and the attention of this module, which
+    compute the same up to rounding and the stream of random numbers; elsewhere it stays as it is."""
+    if next(encoder.parameters()).device.type != "cpu":
+        return encoder
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import eager_mask
+
+    AttentionInterface.register("spelled_out", _attention)
+    AttentionMaskInterface.register("spelled_out", eager_mask)
+    encoder.set_attn_implementation("spelled_out")
+    for module in list(encoder.modules()):
+        for name, child in module.named_children():
+            if type(child) is nn.Dropout:
+                setattr(module, name, Dropout(child.p))
+    return encoder
+
+
 class Classifier(nn.Module):
     """An encoder, its pooling, dropout and a linear layer. `pooling` is 'pooler' (BERT's own) or 'mean'."""
 
     def __init__(self, encoder: nn.Module, pooling: str, n_classes: int, seed: int):
         super().__init__()
         self.encoder, self.pooling = encoder, pooling
-        self.dropout = nn.Dropout(DROPOUT)
+        self.dropout = Dropout(DROPOUT)
         self.head = nn.utils.skip_init(nn.Linear, encoder.config.hidden_size, n_classes)
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():  # BERT's own initialisation: standard deviation .02, no bias
@@ -112,7 +164,7 @@ def precision(where: torch.device, name: str = "auto") -> str:
     return "bf16" if native else "fp32"
 
 
-def _autocast(where: torch.device, bits: str):
+def autocast(where: torch.device, bits: str):
     return torch.autocast(where.type, dtype=torch.bfloat16, enabled=bits == "bf16")
 
 
@@ -185,70 +237,137 @@ def train(
 ) -> np.ndarray:
     """Train in place for a number of updates with Adam (section 3.2); the loss of each update, (updates,).
 
-    `labels` int (n,). Passes follow each other until the updates are spent. `progress(update, updates, loss)`.
+    `labels` int (n,). Passes follow each other until the updates are spent. `progress(update, updates, loss)`. Where a
+    GPU's memory is too small for a batch, its gradient is added up from smaller and smaller parts; InputError if even
+    a single text does not fit.
     """
     where = next(model.parameters()).device
     rng = np.random.default_rng(seed)
     targets = torch.from_numpy(np.asarray(labels, dtype=np.int64))
-    losses, queue = np.empty(updates), []
+    queue, most = [], PART.get(where.type, PART["cpu"])
     model.train()
     with seeded(seed, where), _small_vocabulary(model.encoder, tokens) as tokens:
-        optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate, eps=1e-6, fused=True)
-        for update in range(updates):
+
+        def gradient() -> float:
+            nonlocal queue, most
             queue = queue or epoch(tokens.lengths, batch_size, rng)
-            rows = queue.pop(0)
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate * _rate(schedule, update, updates)
-            losses[update] = sum(_backward(model, tokens, targets, part, len(rows), bits) for part in _parts(tokens, rows))
-            optimiser.step()
-            optimiser.zero_grad()
-            if progress:
-                progress(update + 1, updates, losses[update])
+            loss, most = _gradient(model, tokens, targets, queue.pop(0), bits, most)
+            return loss
+
+        rates = (learning_rate * _rate(schedule, update, updates) for update in range(updates))
+        return optimise(adam(model, learning_rate), gradient, rates, updates, progress)
+
+
+def adam(model: nn.Module, learning_rate: float) -> torch.optim.Adam:
+    """The optimiser of every training here: the paper's Adam, with the authors' epsilon."""
+    return torch.optim.Adam(model.parameters(), lr=learning_rate, eps=1e-6, fused=True)
+
+
+def optimise(
+    optimiser: torch.optim.Optimizer,
+    gradient: Callable[[], float],
+    rates: Iterable[float],
+    updates: int,
+    progress: Callable[[int, int, float], None] | None = None,
+) -> np.ndarray:
+    """One update a rate: `gradient()` adds up the gradient of the next batch and returns its loss; (updates,) losses."""
+    losses = np.empty(updates)
+    for update, rate in enumerate(rates):
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        losses[update] = gradient()
+        optimiser.step()
+        optimiser.zero_grad()
+        if progress:
+            progress(update + 1, updates, losses[update])
     return losses
 
 
-def _parts(tokens: Tokens, rows: np.ndarray) -> list[np.ndarray]:
-    """A batch cut into parts of like length, whose gradients add up to the batch's: padding is most of the work in a
-    batch of mixed lengths."""
-    order = rows[np.argsort(-tokens.lengths[rows], kind="stable")]
-    return _cut(order, PART)
+def _parts(tokens: Tokens, rows: np.ndarray, most: int) -> list[np.ndarray]:
+    """Rows cut into parts of like length, the longest first, each of at most `most` word pieces with its padding.
+
+    The gradients of its parts add up to a batch's. Padding is most of the work in a batch of mixed lengths, and a part
+    that fits a processor's cache is quickest there.
+    """
+    order, parts = rows[np.argsort(-tokens.lengths[rows], kind="stable")], []
+    while len(order):
+        size = max(1, most // _width(tokens.lengths[order[0]]))
+        parts.append(order[:size])
+        order = order[size:]
+    return parts
+
+
+def _gradient(
+    model: Classifier, tokens: Tokens, targets: torch.Tensor, rows: np.ndarray, bits: str, most: int
+) -> tuple[float, int]:
+    """Add the gradient of a batch of rows; its mean loss, and the size of part that did fit."""
+    return in_parts(model, tokens, rows, most, lambda part: _backward(model, tokens, targets, part, len(rows), bits))
+
+
+def in_parts(
+    model: nn.Module, tokens: Tokens, rows: np.ndarray, most: int, backward: Callable[[np.ndarray], float]
+) -> tuple[float, int]:
+    """Add the gradient of a batch part by part, each of at most `most` word pieces or, where memory is short, of half
+    as many and so on. `backward(rows of a part)` returns the part's share of the loss; the whole, and the size of part
+    that did fit."""
+    while True:
+        parts = _parts(tokens, rows, most)
+        try:
+            return sum(backward(part) for part in parts), most
+        except torch.OutOfMemoryError:
+            model.zero_grad()
+        most = _halved(tokens, rows, most)
+
+
+def _halved(tokens: Tokens, rows: np.ndarray, most: int) -> int:
+    """Half the size of part that did not fit; InputError if that was a single text."""
+    longest = _width(tokens.lengths[rows].max())
+    if most <= longest:
+        raise InputError(f"a text of {longest} word pieces does not fit the GPU's memory; free some of it or use --device cpu")
+    torch.cuda.empty_cache()
+    return max(longest, min(most, longest * len(rows)) // 2)
 
 
 def _backward(model: Classifier, tokens: Tokens, targets: torch.Tensor, rows: np.ndarray, batch: int, bits: str) -> float:
     """Add the gradient of some rows of a batch of `batch` texts; their share of its mean loss."""
     where = next(model.parameters()).device
     ids, mask = tokens.batch(rows)
-    with _autocast(where, bits):
+    with autocast(where, bits):
         logits = model(ids.to(where), mask.to(where))
     loss = nn.functional.cross_entropy(logits.float(), targets[rows].to(where), reduction="sum") / batch
     loss.backward()
     return loss.item()
 
 
-def _forward(module: Callable, model: nn.Module, tokens: Tokens, batch_size: int, bits: str) -> np.ndarray:
+def _forward(module: Callable, model: nn.Module, tokens: Tokens, bits: str) -> np.ndarray:
     where = next(model.parameters()).device
-    order = np.argsort(tokens.lengths, kind="stable")[::-1]  # the longest first: memory that is short shows at once
-    parts = []
+    rows, most = np.arange(len(tokens)), PART.get(where.type, PART["cpu"])
     model.eval()
-    with torch.inference_mode(), _autocast(where, bits):
-        for rows in _cut(order, batch_size):
-            ids, mask = tokens.batch(rows)
-            parts.append(module(ids.to(where), mask.to(where)).float().cpu().numpy())
-    out = np.empty((len(order), parts[0].shape[1]), dtype=np.float32)
-    out[order] = np.concatenate(parts)
+    while True:  # the longest texts come first: memory that is short shows at once
+        parts = _parts(tokens, rows, most)
+        try:
+            with torch.inference_mode(), autocast(where, bits):
+                outputs = [module(ids.to(where), mask.to(where)).float() for ids, mask in map(tokens.batch, parts)]
+            break
+        except torch.OutOfMemoryError:
+            outputs = None
+        most = _halved(tokens, rows, most)
+    together = torch.cat(outputs).cpu().numpy()
+    out = np.empty_like(together)
+    out[np.concatenate(parts)] = together
     return out
 
 
-def predict(model: Classifier, tokens: Tokens, batch_size: int = 64, bits: str = "fp32") -> np.ndarray:
+def predict(model: Classifier, tokens: Tokens, bits: str = "fp32") -> np.ndarray:
     """Logits of n texts, float32 (n, classes), in their order; dropout off."""
-    return _forward(model, model, tokens, batch_size, bits)
+    return _forward(model, model, tokens, bits)
 
 
-def embed(encoder: nn.Module, pooling: str, tokens: Tokens, batch_size: int = 64, bits: str = "fp32") -> np.ndarray:
+def embed(encoder: nn.Module, pooling: str, tokens: Tokens, bits: str = "fp32") -> np.ndarray:
     """Sentence embeddings, float32 (n, width): [CLS] of the last layer for a 'pooler' encoder (section 5.3), else the
     mean of the tokens."""
     kind = "cls" if pooling == "pooler" else pooling
-    return _forward(lambda ids, mask: _pooled(encoder, kind, ids, mask), encoder, tokens, batch_size, bits)
+    return _forward(lambda ids, mask: _pooled(encoder, kind, ids, mask), encoder, tokens, bits)
 
 
 def copy_of(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

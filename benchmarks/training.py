@@ -1,0 +1,303 @@
+"""Training and inference of this package beside transformers' Trainer: texts a second, memory, and the accuracy kept.
+
+    python benchmarks/training.py speed       # three ways to train and to predict -> benchmarks/training.csv
+    python benchmarks/training.py accuracy    # ours and a plain loop, same samples -> benchmarks/training_accuracy.csv
+    python benchmarks/training.py fixed       # what a run costs beside its updates -> benchmarks/training_fixed.csv
+
+The ways are `authors` (a Trainer set up as the paper's authors train: single precision, every text padded to the
+longest of the set), `tuned` (a Trainer with bf16, padding to the longest of a batch, and batches of like length) and
+`ours`. Each has a process of its own, a few updates to warm up that are not timed, the same texts and the same number
+of updates, and all the cores. `matrix_share` is the model's arithmetic over the time, as a share of what large bf16
+matrix products reach on the same device. AG News and ISEAR must be at hand, see `cluster-tune data`.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+HERE = Path(__file__).resolve().parent
+WAYS = ("authors", "tuned", "ours")
+BATCH, LENGTH, RATE = 64, 128, 3e-5
+FIRST = 2  # updates before the clock starts
+
+
+# ---- what is trained
+
+
+def data(dataset: str, texts: int) -> tuple:
+    """Encoder, training texts and test texts (at most `texts` of each), and a target for every training text."""
+    from cluster_tune import datasets, encoders
+
+    loaded = datasets.load(dataset)
+    train, test = loaded.train.head(texts), loaded.test.head(texts)
+    codes = pd.Categorical(train["label"], categories=loaded.classes).codes.astype(np.int64)
+    return encoders.resolve("minilm"), train["text"], test["text"], codes
+
+
+def classifier(encoder, device):
+    """The encoder under a new linear layer, as transformers' own model class has it at heart."""
+    from cluster_tune import encoders, training
+
+    return training.Classifier(encoders.model(encoder), encoder.pooling, 50, seed=0).to(device)
+
+
+def ours(encoder, texts, others, codes, updates: int, device) -> dict:
+    """Seconds of `updates` updates and of a pass over `others`, with this package."""
+    from cluster_tune import encoders, training
+
+    bits = training.precision(device)
+    model = classifier(encoder, device)
+    training.suit(model.encoder)
+    tokenizer = encoders.tokenizer(encoder)
+    tokens, unseen = (training.tokenise(tokenizer, part, LENGTH) for part in (texts, others))
+    how = {"learning_rate": RATE, "batch_size": BATCH, "bits": bits}
+    training.train(model, tokens, codes, updates=FIRST, **how)
+    began = time.perf_counter()
+    training.train(model, tokens, codes, updates=updates, **how)
+    trained = time.perf_counter()
+    training.predict(model, unseen, bits=bits)
+    return {"train": trained - began, "predict": time.perf_counter() - trained}
+
+
+def trainer(encoder, texts, others, codes, updates: int, device, tuned: bool) -> dict:
+    """The same with transformers' Trainer."""
+    import torch
+    from transformers import DataCollatorWithPadding, Trainer, TrainerCallback, TrainingArguments
+
+    from cluster_tune import encoders, training
+
+    class Wrapped(torch.nn.Module):
+        """What a Trainer wants of a model: its inputs by name, and the loss with the logits."""
+
+        def __init__(self):
+            super().__init__()
+            self.inner = classifier(encoder, device)
+
+        def forward(self, input_ids, attention_mask, labels=None):
+            logits = self.inner(input_ids, attention_mask)
+            loss = None if labels is None else torch.nn.functional.cross_entropy(logits.float(), labels)
+            return {"loss": loss, "logits": logits} if labels is not None else {"logits": logits}
+
+    class Clock(TrainerCallback):
+        def on_step_end(self, args, state, control, **_):
+            if state.global_step == FIRST:
+                self.began = time.perf_counter()
+
+    tokenizer = encoders.tokenizer(encoder)
+    bits = tuned and training.precision(device) == "bf16"
+    rows = {"truncation": True, "max_length": LENGTH, "padding": False if tuned else "longest"}
+    feed = [
+        [{"input_ids": ids, "attention_mask": mask, "labels": int(code)} for ids, mask, code in zip(
+            *(tokenizer(list(part), **rows)[key] for key in ("input_ids", "attention_mask")), labels, strict=True)]
+        for part, labels in ((texts, codes), (others, np.zeros(len(others), int)))
+    ]  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        clock = Clock()
+        work = Trainer(
+            Wrapped(),
+            TrainingArguments(
+                folder, max_steps=FIRST + updates, per_device_train_batch_size=BATCH, per_device_eval_batch_size=BATCH,
+                learning_rate=RATE, lr_scheduler_type="constant", weight_decay=0.0, adam_epsilon=1e-6, max_grad_norm=0.0,
+                bf16=bits, bf16_full_eval=False, use_cpu=device.type == "cpu", save_strategy="no", report_to=[],
+                logging_strategy="no", disable_tqdm=True, seed=0,
+                train_sampling_strategy="group_by_length" if tuned else "random",
+            ),
+            train_dataset=feed[0],
+            data_collator=DataCollatorWithPadding(tokenizer),
+            callbacks=[clock],
+        )  # fmt: skip
+        work.train()
+        trained = time.perf_counter()
+        # Texts of like length together, for the tuned one: what a practised user does before predicting.
+        unseen = sorted(feed[1], key=lambda row: -len(row["input_ids"])) if tuned else feed[1]
+        before = time.perf_counter()
+        work.predict(unseen)
+        return {"train": trained - clock.began, "predict": time.perf_counter() - before}
+
+
+def matrix_rate(device, size: int = 4096) -> float:
+    """Operations a second of a large bf16 matrix product on the device: the best of five."""
+    import torch
+
+    size = size if device.type == "cuda" else 2048
+    a = torch.randn(size, size, device=device, dtype=torch.bfloat16)
+    seconds = []
+    for _ in range(6):
+        began = time.perf_counter()
+        (a @ a).sum().item()
+        seconds.append(time.perf_counter() - began)
+    return 2 * size**3 / min(seconds)
+
+
+def arithmetic(encoder, texts, length: int = LENGTH) -> tuple[float, float]:
+    """Operations of a forward pass over one text on average, without padding: the matrices', and attention's."""
+    from cluster_tune import encoders, training
+
+    config = encoders.model(encoder).config
+    lengths = training.tokenise(encoders.tokenizer(encoder), texts, length).lengths.astype(float)
+    width, inner, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
+    matrices = layers * (4 * width * width + 2 * width * inner)
+    return 2 * (matrices * lengths.mean() + 2 * layers * width * (lengths**2).mean())
+
+
+# ---- the commands
+
+
+def serve(way: str, dataset: str, texts: int, updates: int) -> None:
+    """The measured process: one way, its seconds and its peak of memory as JSON."""
+    from cluster_tune import training
+
+    device = training.device("auto")
+    inputs = data(dataset, texts)
+    measured = ours if way == "ours" else trainer
+    found = measured(*inputs, updates, device, **({} if way == "ours" else {"tuned": way == "tuned"}))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    operations, rate = arithmetic(inputs[0], inputs[1]), matrix_rate(device)
+    share = 3 * operations * updates * BATCH / found["train"] / rate
+    if device.type == "cuda":
+        import torch
+
+        peak = torch.cuda.max_memory_allocated() / 2**20
+    print(json.dumps({
+        "way": way, "dataset": dataset, "device": device.type, "updates": updates, "test_texts": len(inputs[2]),
+        "train_seconds": found["train"], "predict_seconds": found["predict"],
+        "train_texts_a_second": updates * BATCH / found["train"],
+        "predict_texts_a_second": len(inputs[2]) / found["predict"],
+        "matrix_share": share, "peak_mb": peak, "load": os.getloadavg()[0],
+    }), flush=True)  # fmt: skip
+
+
+def speed(dataset: str, texts: int, updates: int) -> pd.DataFrame:
+    """Every way in turn, each in a process of its own, and its ratio to ours."""
+    rows = []
+    for way in WAYS:
+        command = [sys.executable, __file__, "serve", way, dataset, str(texts), str(updates)]
+        answer = subprocess.run(command, stdout=subprocess.PIPE, check=True, env={**os.environ, "PYTHONWARNINGS": "ignore"})
+        rows.append(json.loads(answer.stdout.splitlines()[-1]))
+        print(f"{way}: {rows[-1]['train_texts_a_second']:.0f} texts/s trained, "
+              f"{rows[-1]['predict_texts_a_second']:.0f} texts/s predicted, {rows[-1]['peak_mb']:.0f} MB", flush=True)
+    frame = pd.DataFrame(rows)
+    mine = frame.set_index("way").loc["ours"]
+    for what in ("train", "predict"):
+        frame[f"ours_is_{what}_times"] = mine[f"{what}_texts_a_second"] / frame[f"{what}_texts_a_second"]
+    return stamped(frame)
+
+
+def accuracy(dataset: str, budget: int, repetitions: int) -> pd.DataFrame:
+    """Test accuracies of ours and of a plain loop on the same samples: whole batches, single precision, torch's dropout."""
+    from cluster_tune import datasets, encoders, experiment, finetuning, sampling, training
+
+    device, loaded, encoder = training.device("auto"), datasets.load(dataset), encoders.resolve("minilm")
+    recipe, tokenizer = experiment.recipe_for("trained", encoder), encoders.tokenizer(encoder)
+    tokens, unseen = (training.tokenise(tokenizer, part["text"], LENGTH) for part in (loaded.train, loaded.test))
+    gold, asked = (pd.Categorical(part["label"], categories=loaded.classes).codes.astype(np.int64)
+                   for part in (loaded.train, loaded.test))
+    rows = []
+    for repetition in range(repetitions):
+        sample = sampling.labelled_sample(len(tokens), budget, repetition)
+        few, labels = tokens.take(sample), gold[sample]
+        bits = training.precision(device)
+        fast = training.suit(encoders.model(encoder).to(device))
+        model = finetuning.fine_tune(fast, encoder.pooling, few, labels, len(loaded.classes), recipe, seed=repetition, bits=bits)
+        found = {"ours": (training.predict(model, unseen, bits=bits).argmax(1) == asked).mean()}
+        model = plain(encoders.model(encoder).to(device), encoder.pooling, few, labels, len(loaded.classes), recipe, repetition)
+        found["plain loop"] = (training.predict(model, unseen).argmax(1) == asked).mean()
+        rows += [{"dataset": dataset, "budget": budget, "repetition": repetition, "way": way, "accuracy": score}
+                 for way, score in found.items()]
+        print({"repetition": repetition, **{way: round(score, 4) for way, score in found.items()}}, flush=True)
+    return stamped(pd.DataFrame(rows))
+
+
+def plain(encoder, pooling, tokens, labels, classes, recipe, seed):
+    """Fine-tuning as anyone would write it first: whole padded batches, single precision, nothing clever."""
+    import torch
+
+    from cluster_tune import training
+
+    model = training.Classifier(encoder, pooling, classes, seed).to(encoder.device)
+    model.dropout = torch.nn.Dropout(training.DROPOUT)
+    optimiser = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate, eps=1e-6)
+    updates, rng, queue = recipe.updates(len(labels)), np.random.default_rng(1000 + seed), []
+    model.train()
+    torch.manual_seed(1000 + seed)
+    for update in range(updates):
+        queue = queue or np.array_split(rng.permutation(len(labels)), -(-len(labels) // recipe.batch_size))
+        rows = queue.pop(0)
+        for group in optimiser.param_groups:
+            group["lr"] = recipe.learning_rate * training._rate(recipe.schedule, update, updates)
+        ids, mask = (part.to(encoder.device) for part in tokens.batch(rows))
+        loss = torch.nn.functional.cross_entropy(model(ids, mask), torch.tensor(labels[rows], device=encoder.device))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return model
+
+
+def fixed(dataset: str, budget: int = 64) -> pd.DataFrame:
+    """Seconds of all that a run needs beside its updates: once a data set, and once a run."""
+    from cluster_tune import datasets, encoders, sampling, training
+
+    device, encoder, rows = training.device("auto"), encoders.resolve("minilm"), []
+
+    def clock(what: str, every: str, work):
+        began = time.perf_counter()
+        result = work()
+        rows.append({"dataset": dataset, "what": what, "every": every, "seconds": time.perf_counter() - began})
+        print(f"{what}: {rows[-1]['seconds']:.2f} s, once a {every}", flush=True)
+        return result
+
+    loaded = clock("read the texts", "data set", lambda: datasets.load(dataset))
+    model = clock("load the weights", "data set", lambda: training.suit(encoders.model(encoder).to(device)))
+    tokenizer = encoders.tokenizer(encoder)
+    tokens = clock("word pieces of all texts", "data set", lambda: [
+        training.tokenise(tokenizer, part["text"], LENGTH) for part in (loaded.train, loaded.test)])
+    kept = training.copy_of(model.state_dict())
+    clock("put the weights back", "run", lambda: model.load_state_dict(kept))
+    clock("draw the sample", "run", lambda: tokens[0].take(sampling.labelled_sample(len(tokens[0]), budget, 0)))
+    return stamped(pd.DataFrame(rows))
+
+
+def stamped(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with what it was measured on."""
+    import torch
+
+    return frame.assign(cores=os.cpu_count(), torch=torch.__version__, transformers=version("transformers"),
+                        date=date.today().isoformat())
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("command", nargs="?", default="speed", choices=("speed", "accuracy", "fixed", "serve"))
+    parser.add_argument("rest", nargs="*")
+    parser.add_argument("--dataset", default=None)
+    parser.add_argument("--texts", type=int, default=2560)
+    parser.add_argument("--updates", type=int, default=20)
+    parser.add_argument("--budget", type=int, default=64)
+    parser.add_argument("--repetitions", type=int, default=5)
+    given = parser.parse_args()
+    if given.command == "serve":
+        way, dataset, texts, updates = given.rest
+        return serve(way, dataset, int(texts), int(updates))
+    work = {
+        "speed": ("training.csv", lambda: speed(given.dataset or "ag_news", given.texts, given.updates)),
+        "accuracy": ("training_accuracy.csv", lambda: accuracy(given.dataset or "isear", given.budget, given.repetitions)),
+        "fixed": ("training_fixed.csv", lambda: fixed(given.dataset or "ag_news", given.budget)),
+    }
+    name, measure = work[given.command]
+    measure().to_csv(HERE / name, index=False, float_format="%.5g")
+
+
+if __name__ == "__main__":
+    main()
