@@ -19,7 +19,7 @@ def tiny_folder(tmp_path_factory):
     sizes = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        BertModel(BertConfig(vocab_size=len(words), max_position_embeddings=64, **sizes)).save_pretrained(folder)
+        BertModel(BertConfig(vocab_size=len(words), max_position_embeddings=128, **sizes)).save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(words) + "\n")
     BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
     return folder
@@ -37,7 +37,7 @@ def sea_and_sky():
 @pytest.fixture
 def store(tmp_path, monkeypatch):
     """Results, models and caches in folders of the test; the folder of the results."""
-    for name in ("results", "models", "cache"):
+    for name in ("results", "models", "cache", "logs"):
         monkeypatch.setenv(f"CLUSTER_TUNE_{name.upper()}", str(tmp_path / name))
     monkeypatch.delenv("CLUSTER_TUNE_DATA", raising=False)
     return tmp_path / "results"

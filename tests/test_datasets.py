@@ -573,3 +573,11 @@ def test_a_data_folder_that_cannot_be_written(folders, monkeypatch):
         datasets.fetch("isear")
     with pytest.raises(InputError, match="cannot write to"):
         datasets.load("docstrings")
+
+
+def test_texts_are_shown_only_where_a_licence_says_so():
+    shown = {name for name in datasets.REGISTRY if datasets.excerpts_allowed(name)}
+    assert shown == {"dbpedia", "cfpb", "isear", "sms_spam", "docstrings", "docstrings-small"}
+    assert datasets.excerpts_allowed("a_file_of_mine")
+    for name, note in datasets.notes_on_excerpts().items():
+        assert datasets.REGISTRY[name].licence in note and ("not shown" in note) is (name not in shown)

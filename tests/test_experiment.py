@@ -1,5 +1,6 @@
 """From runs to records on a tiny encoder: what is computed, what is not computed again, and what is shared."""
 
+import pandas as pd
 import pytest
 
 from cluster_tune import design, encoders, experiment, paths, results
@@ -10,7 +11,7 @@ from cluster_tune.errors import InputError
 def asked(store, tiny_folder, sea_and_sky, tmp_path):
     """A file of texts and the tiny encoder: the runs of two settings, two recipes, two budgets."""
     sea_and_sky.to_csv(tmp_path / "Sea and Sky.csv", index=False)
-    return design.runs([str(tmp_path / "Sea and Sky.csv")], str(tiny_folder), budgets=[8, 16], repetitions=[0, 1])
+    return design.combine([str(tmp_path / "Sea and Sky.csv")], str(tiny_folder), budgets=[8, 16], repetitions=[0, 1])
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_other_data_under_the_same_name_are_other_runs(asked, ensure, heard, sea
 
 
 def test_identities_hold_what_decides_a_run_and_nothing_else():
-    base, clust = design.runs(["d"], recipes=["paper"], budgets=[64], repetitions=[0])
+    base, clust = design.combine(["d"], recipes=["paper"], budgets=[64], repetitions=[0])
     recipe = design.recipe("paper")
     slower = design.recipe("paper", inter_learning_rate=1e-6)
     known = (recipe, "data", "weights", "mean")
@@ -120,21 +121,172 @@ def test_identities_hold_what_decides_a_run_and_nothing_else():
     assert experiment.identity(base, *known) != experiment.identity(base, recipe, "data", "weights", "pooler")
 
 
+def test_published_runs_keep_their_identities():
+    """A change of the design that renames what was computed would have it all computed again."""
+    runs = pd.read_csv(paths.root() / "results" / "runs.csv", dtype=str, keep_default_na=False)
+    runs = runs[runs["encoder"] == "minilm"]
+    minilm = encoders.resolve("minilm")
+    for row in runs.to_dict("records"):
+        keys = {key: row[key] for key in results.KEYS}
+        run = design.Run(**{**keys, "budget": int(row["budget"]), "repetition": int(row["repetition"])})
+        known = (row["data_fingerprint"], row["encoder_fingerprint"], minilm.pooling)
+        own = {"mlm_epochs": int(row["mlm_epochs"])} if run.masks else {}  # as many as the machine had time for
+        own |= {"inter_epochs": int(row["inter_epochs"]), "n_clusters": int(row["n_clusters"])} if run.clusters else {}
+        changes = experiment.Changes(**own)
+        recipe = experiment.recipe_for(run.recipe, minilm, changes)
+        assert experiment.identity(run, recipe, *known, changes.n_clusters) == row["run_id"]
+    assert len(runs) > 100 and {"base", "clust", "mlm", "mlm+clust"} <= set(runs["setting"])
+
+
+def test_the_sweep_shares_the_starting_points_of_the_trained_recipe(asked, ensure, heard, store):
+    where = asked[0].dataset, asked[0].encoder
+    ensure(design.combine([where[0]], where[1], recipes=["trained", "updates-10", "updates-40"], budgets=[8], repetitions=[0]))
+    firsts = [facts["what"] for facts in events(heard, "update") if facts["update"] == 1]
+    assert sum("inter-training" in what for what in firsts) == 1
+    updates = results.load().set_index(["setting", "recipe"])["updates"].to_dict()
+    assert updates == {
+        (setting, name): number
+        for setting in ("base", "clust")
+        for name, number in (("trained", 100), ("updates-10", 10), ("updates-40", 40))
+    }
+    for kind in ("losses", "projection", "distances"):
+        assert set(results.table(kind)["recipe"]) <= {"", "trained"}
+        assert not any("updates" in file.name for file in (store / kind).iterdir())
+
+
 def test_an_encoder_brings_its_own_rates():
     minilm = encoders.resolve("minilm")
+    assert experiment.recipe_for("updates-10", minilm).learning_rate == 1e-4
+    assert experiment.recipe_for("updates-10", minilm).inter_learning_rate == 1e-4
     assert experiment.recipe_for("paper", minilm) == design.RECIPES["paper"]
     assert experiment.recipe_for("trained", minilm).learning_rate == 1e-4
 
 
 @pytest.mark.parametrize("budget, says", [(1, "below the 2 classes"), (281, "above the 280 training texts")])
 def test_a_budget_that_cannot_be_stops_before_anything_is_trained(asked, ensure, heard, budget, says):
-    runs = design.runs([asked[0].dataset], asked[0].encoder, budgets=[8, budget], repetitions=[0])
+    runs = design.combine([asked[0].dataset], asked[0].encoder, budgets=[8, budget], repetitions=[0])
     with pytest.raises(InputError, match=says):
         ensure(runs)
     assert heard == []
 
 
-def test_settings_to_come_say_so(asked, ensure):
-    runs = design.runs([asked[0].dataset], asked[0].encoder, settings=["mlm"], budgets=[8], repetitions=[0])
-    with pytest.raises(InputError, match="setting 'mlm' cannot be run here yet"):
-        ensure(runs)
+@pytest.fixture
+def words(asked):
+    """The runs on masked words, alone and before the clusters, one a setting."""
+    return design.combine([asked[0].dataset], asked[0].encoder, ["mlm", "mlm+clust"], ["paper"], [8], [0])
+
+
+def test_masked_words_are_learned_once_for_both_settings(words, ensure, heard):
+    changes = experiment.Changes(mlm_epochs=2)
+    ensure(words, changes=changes)
+    frame = results.of(experiment.named(words)).set_index("setting")
+    assert frame["mlm_epochs"].to_dict() == {"mlm": 2, "mlm+clust": 2}
+    assert frame["mlm_duplicates"].tolist() == [5, 5] and frame["n_clusters"].to_dict() == {"mlm": 0, "mlm+clust": 50}
+    learned = [facts["update"] for facts in events(heard, "update") if "masked words" in facts["what"]]
+    assert learned == list(range(1, 11))  # two epochs of five updates
+    losses = results.table("losses", dataset="sea_and_sky")
+    assert losses.groupby("setting")["update"].max().to_dict() == {"mlm": 10, "mlm+clust": 5}
+    assert set(losses[losses["setting"] == "mlm"]["head"]) == {"new"}
+    assert list(paths.models().glob("*")) == []
+    heard.clear()
+    ensure(words, changes=changes)
+    assert events(heard, "run") == []
+
+
+def test_masked_words_change_what_is_fine_tuned(words, ensure, asked):
+    ensure(words + asked[:1], changes=experiment.Changes(mlm_epochs=2))
+    points = results.table("projection", dataset="sea_and_sky").groupby("setting")["x"].apply(list)
+    assert points["base"] != points["mlm"] != points["mlm+clust"]
+
+
+def test_masked_words_interrupted_go_on_from_the_last_epoch(words, heard, ensure):
+    def stop(event, facts):
+        if event == "update" and facts["update"] == 8:
+            raise KeyboardInterrupt
+
+    changes = experiment.Changes(mlm_epochs=3)
+    with pytest.raises(KeyboardInterrupt):
+        experiment.ensure(words, precision="fp32", changes=changes, report=stop)
+    ensure(words, changes=changes)
+    learned = [facts["update"] for facts in events(heard, "update") if "masked words" in facts["what"]]
+    assert learned == list(range(6, 16))
+
+
+def stop_before(monkeypatch, name):
+    """Kill the process, so to speak, as the study is about to do `name`."""
+
+    whole = getattr(experiment._Study, name)
+
+    def stop(study, what, *rest):
+        if isinstance(what, str) and what in ("facts", "lengths", "examples", "data"):  # the tables of the data set come long before
+            return whole(study, what, *rest)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiment._Study, name, stop)
+
+
+@pytest.mark.parametrize("moment", ["_write_weights", "_write", "_project", "_run"])
+def test_a_kill_once_masked_words_are_learned_loses_none_of_it(words, ensure, heard, monkeypatch, moment):
+    changes = experiment.Changes(mlm_epochs=2)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        stop_before(patched, moment)
+        ensure(words, changes=changes)
+    heard.clear()
+    ensure(words, changes=changes)
+    assert not any("masked words" in facts["what"] for facts in events(heard, "update"))
+    losses = results.table("losses", dataset="sea_and_sky")
+    assert losses.groupby("setting")["update"].max().to_dict() == {"mlm": 10, "mlm+clust": 5}
+    assert list(paths.models().glob("*")) == []
+
+
+def test_tables_follow_the_most_epochs_of_masked_words(words, ensure):
+    def look():
+        points, losses = (results.table(kind, setting="mlm") for kind in ("projection", "losses"))
+        assert set(points["mlm_epochs"]) == set(losses["mlm_epochs"]) == set(results.load(setting="mlm")["mlm_epochs"])
+        return list(points["x"]), losses["update"].max()
+
+    seen = []
+    for epochs in (2, 4, 1):
+        ensure(words[:1], changes=experiment.Changes(mlm_epochs=epochs))
+        seen.append(look())
+    assert seen[0][0] != seen[1][0] and seen[1] == seen[2] and seen[1][1] == 20
+
+
+def test_clusters_of_ones_own_concern_only_what_uses_clusters(words, ensure, heard):
+    ensure(words[:1], changes=experiment.Changes(mlm_epochs=2, n_clusters=5, inter_epochs=3))
+    assert set(results.table("losses")["mlm_epochs"]) == {2}
+    heard.clear()
+    ensure(words[:1], changes=experiment.Changes(mlm_epochs=2))
+    assert [event for event, _ in heard] == ["plan"]
+
+
+def test_the_papers_own_numbers_given_by_hand_are_the_papers(asked, ensure, heard):
+    clust = [run for run in asked if run.setting == "clust"][:1]
+    ensure(clust, changes=experiment.Changes(n_clusters=50, inter_epochs=1))
+    heard.clear()
+    ensure(clust)
+    assert [event for event, _ in heard] == ["plan"]
+
+
+def test_clusters_that_cannot_be_show_before_masked_words_are_learned(words, ensure, heard):
+    with pytest.raises(InputError, match="too few for 500 clusters"):
+        ensure(words[1:], changes=experiment.Changes(mlm_epochs=2, n_clusters=500))
+    assert events(heard, "update") == []
+
+
+def test_another_number_of_clusters_stands_aside(asked, ensure):
+    clust = [run for run in asked if run.setting == "clust"][:1]
+    ensure(asked[:1])
+    ensure(clust, changes=experiment.Changes(n_clusters=5, inter_epochs=2))
+    assert results.of(experiment.named(clust)).empty
+    row = results.load(aside=True).query("setting == 'clust'").iloc[0]
+    assert (row["n_clusters"], row["inter_epochs"]) == (5, 2)
+    with pytest.raises(InputError, match="no losses"):
+        results.table("losses", dataset="sea_and_sky")
+
+
+@pytest.mark.parametrize("changes", [{"mlm_epochs": 0}, {"inter_epochs": -1}, {"n_clusters": 1}])
+def test_changes_that_make_no_sense(changes):
+    (name, value), = changes.items()
+    with pytest.raises(InputError, match=f"{name} '{value}' is not a whole number of at least"):
+        experiment.Changes(**changes)

@@ -15,7 +15,7 @@ def record(run_id="a1", **changes):
     numbers = dict.fromkeys(results.NUMBERS, 1)
     texts = dict.fromkeys(set(results.COLUMNS) - results.NUMBERS - {*results.SHARES, *results.MEASURES}, "x")
     base = {**texts, **numbers, **dict.fromkeys(results.SHARES, 0.123456789), **dict.fromkeys(results.MEASURES, 3e-5)}
-    return {**base, "run_id": run_id, "clustering": "", **changes}
+    return {**base, "run_id": run_id, "clustering": "", "n_clusters": 50, **changes}
 
 
 def test_a_record_comes_back_as_it_went(store):
@@ -77,11 +77,43 @@ def test_gathering_folds_records_into_one_table(store):
     results.write(record("b2", budget=64))
     frame = results.gather()
     assert list(frame["run_id"]) == ["b2", "a1"]  # by their keys, here the budget
-    assert list((store / "runs").iterdir()) == []
+    assert list((store / "runs").glob("*.json")) == []
     assert list(results.load().columns) == results.COLUMNS
     pd.testing.assert_frame_equal(results.load(), frame)
     assert results.load()["accuracy"][0] == 0.123456789
     assert results.load()["clustering"][0] == ""
+
+
+def test_a_record_of_another_version_is_named(store):
+    whole = results.write(record("a1"))
+    results.write({key: value for key, value in record("b2", cluster_tune="0.0.9").items() if key != "updates"})
+    with pytest.raises(InputError, match="b2.json' was made by version 0.0.9 with other columns; gather it with that"):
+        results.load()
+    with pytest.raises(InputError, match="version 0.0.9"):
+        results.gather()
+    assert whole.is_file()
+
+
+def test_two_versions_of_a_run_are_never_mixed(store):
+    results.write_table("facts", {"dataset": "d"}, pd.DataFrame({"data_fingerprint": ["x"]}))
+    run = design.Run("d", "e", "base", "paper", 64, 0)
+    keys = {key: getattr(run, key) for key in results.KEYS}
+    results.write(record("a1", **keys, n_clusters=0))
+    assert len(results.of([run])) == 1
+    results.write(record("b2", **keys, n_clusters=0, encoder_fingerprint="other", learning_rate=1e-4))
+    with pytest.raises(InputError, match=r"2 runs of d .* versions \(encoder_fingerprint, learning_rate\); keep one"):
+        results.of([run])
+
+
+def test_one_run_is_looked_up_without_reading_all(store):
+    assert not results.has("a1")
+    results.write(record("a1"))
+    assert results.has("a1") and not results.has("b2")
+    results.gather()
+    results.write(record("b2"))
+    assert results.has("a1") and results.has("b2")
+    results.gather()
+    assert results.has("b2") and not results.has("c3")
 
 
 def test_gathering_that_fails_keeps_the_records(store):
@@ -108,7 +140,7 @@ def test_identities_depend_on_content_and_not_on_order():
 
 
 def test_runs_of_other_data_are_not_those_asked_for(store):
-    asked = design.runs(["d"], settings=["base"], recipes=["paper"], budgets=[64], repetitions=[0])
+    asked = design.combine(["d"], settings=["base"], recipes=["paper"], budgets=[64], repetitions=[0])
     keys = dict(dataset="d", encoder="minilm", setting="base", recipe="paper", budget=64, repetition=0)
     results.write(record("a1", **keys, data_fingerprint="old"))
     results.write(record("b2", **keys, data_fingerprint="new"))
@@ -130,3 +162,50 @@ def test_tables_have_a_file_a_writer_and_their_keys_as_columns(store):
 def test_expanding_counts():
     counted = pd.DataFrame({"label": ["a", "b"], "count": [2, 1]})
     assert results.expand(counted)["label"].tolist() == ["a", "a", "b"]
+
+
+def test_a_clustering_asked_for_leaves_out_the_others_and_keeps_what_uses_none(store):
+    for run_id, clustering in (("a1", ""), ("b2", "sib"), ("c3", "kmeans")):
+        results.write(record(run_id, clustering=clustering))
+    assert set(results.load(clustering="sib")["run_id"]) == {"a1", "b2"}
+
+
+def test_runs_with_other_clusters_stand_aside(store):
+    results.write(record("a1"))
+    results.write(record("b2", n_clusters=20))
+    results.write(record("c3", inter_epochs=4))
+    results.write(record("d4", n_clusters=0, setting="base"))
+    assert set(results.load()["run_id"]) == {"a1", "d4"}
+    assert results.finished() == {"a1", "b2", "c3", "d4"} == set(results.gather()["run_id"])
+
+
+def test_of_runs_on_masked_words_those_with_most_epochs_are_taken(store):
+    for name, epochs in {"a1": 3, "b2": 30, "c3": 10}.items():
+        results.write(record(name, setting="mlm", n_clusters=0, mlm_epochs=epochs))
+    results.write(record("d4", setting="mlm+clust", mlm_epochs=3))
+    assert set(results.load()["run_id"]) == {"b2", "d4"}
+
+
+def test_numbers_of_epochs_on_masked_words_are_never_mixed(store):
+    results.write(record("a1", setting="mlm", n_clusters=0, mlm_epochs=3, repetition=0))
+    results.write(record("b2", setting="mlm", n_clusters=0, mlm_epochs=3, repetition=1))
+    results.write(record("c3", setting="mlm", n_clusters=0, mlm_epochs=30, repetition=0))
+    assert set(results.load()["run_id"]) == {"c3"} and len(results.load(aside=True)) == 3
+
+
+def test_what_was_written_before_masked_words_is_read(store):
+    results.write({key: value for key, value in record("b2").items() if key not in results.MLM})
+    assert results.load()["mlm_epochs"].tolist() == [0]
+    (store / "runs" / "b2.json").unlink()
+    results.write(record("a1", mlm_learning_rate=0, mlm_epochs=0, mlm_duplicates=0))
+    results.gather()
+    path = store / "runs.csv"
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    frame.drop(columns=results.MLM).to_csv(path, index=False)
+    assert results.load()["mlm_epochs"].tolist() == [0]
+
+
+def test_a_benchmark_is_read_from_the_checkout():
+    assert {"dataset", "package", "seconds", "peak_mb"} <= set(results.benchmark("sib"))
+    with pytest.raises(InputError, match="make bench"):
+        results.benchmark("nothing")

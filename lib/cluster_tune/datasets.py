@@ -63,6 +63,7 @@ class Info:
     text: tuple[str, ...] = ("text",)  # source columns, joined by a blank
     label: str = "label"
     labels: tuple[str, ...] = ()  # names of numbered classes, from 0
+    excerpts: bool = False  # whether the licence clearly allows the book to show the beginnings of many of its texts
 
     @property
     def whole(self) -> bool:
@@ -105,6 +106,7 @@ REGISTRY = {
                 "Company", "EducationalInstitution", "Artist", "Athlete", "OfficeHolder", "MeanOfTransportation",
                 "Building", "NaturalPlace", "Village", "Animal", "Plant", "Album", "Film", "WrittenWork",
             ),
+            excerpts=True,
         ),
         Info(
             "cfpb", "CFPB", True, 15, 15_000, 3_000,
@@ -120,6 +122,7 @@ REGISTRY = {
                 "&date_received_min=2018-01-01&date_received_max=2018-03-31"
             },
             text=("Consumer complaint narrative",), label="Product",
+            excerpts=True,
         ),
         Info(
             "20_newsgroups", "20 Newsgroups", True, 20, 10_200, 7_500,
@@ -148,6 +151,7 @@ REGISTRY = {
             note="Line-break artefacts of the source are repaired; answers such as '[ No response.]' are kept.",
             files={"isear.csv": "https://raw.githubusercontent.com/sinmaniphel/py_isear_dataset/master/isear.csv"},
             text=("SIT",), label="Field1",
+            excerpts=True,
         ),
         Info(
             "sms_spam", "SMS spam", False, 2, 3_900, 1_100,
@@ -155,6 +159,7 @@ REGISTRY = {
             "https://huggingface.co/datasets/ucirvine/sms_spam",
             "CC BY 4.0", "almeida2011contributions",
             hub="ucirvine/sms_spam", parts=("train",), text=("sms",), labels=("ham", "spam"),
+            excerpts=True,
         ),
         Info(
             "subjectivity", "Subjectivity", False, 2, 7_000, 2_000,
@@ -179,6 +184,7 @@ REGISTRY = {
             "read from the installed packages",
             "the packages' own: BSD-3-Clause, BSD-2-Clause, Apache-2.0, PSF-based", "",
             note="700 texts a package; the packages' names are masked. Not one of the paper's sets.",
+            excerpts=True,
         ),
         Info(
             "docstrings-small", "Docstrings (small)", True, 10, None, None,
@@ -186,6 +192,7 @@ REGISTRY = {
             "read from the installed packages",
             "the packages' own: BSD-3-Clause, BSD-2-Clause, Apache-2.0, PSF-based", "",
             note="120 of the 700 texts a package. Not one of the paper's sets.",
+            excerpts=True,
         ),
     )
 }  # fmt: skip
@@ -244,6 +251,25 @@ def info(name: str) -> Info:
 def titles() -> dict[str, str]:
     """Name -> title of every data set of the registry."""
     return {key: entry.title for key, entry in REGISTRY.items()}
+
+
+def shown() -> dict[str, str]:
+    """Name -> title of the data sets that the book is about: the paper's nine, topical ones first, and docstrings."""
+    return {key: entry.title for key, entry in REGISTRY.items() if key != "docstrings-small"}
+
+
+def notes_on_excerpts() -> dict[str, str]:
+    """Name -> a sentence on the licence of the texts of which figures show the beginnings, or why they do not."""
+    return {
+        key: f"Texts: {entry.source}; licence: {entry.licence}." if entry.excerpts else
+        f"Texts are not shown here, since their licence does not clearly allow it ({entry.licence})."
+        for key, entry in REGISTRY.items()
+    }
+
+
+def excerpts_allowed(name: str) -> bool:
+    """Whether the beginnings of many texts may be shown: as the registry says, and always for a file of one's own."""
+    return name not in REGISTRY or REGISTRY[name].excerpts
 
 
 def kinds() -> dict[str, bool | None]:

@@ -1,28 +1,36 @@
 """From a list of runs to finished records: the only module that joins the stages.
 
-`ensure(runs)` asks the store first and computes only what is missing: per data set and encoder, texts are tokenised
+`ensure(runs)` asks the store first and computes only what is missing: per data set, texts are clustered and tokenised
 once; per starting point (a setting under a recipe) the model is inter-trained once, whatever the number of budgets and
 repetitions fine-tuned from it. What the pages show beside accuracies (clusters, losses, projections) is computed on
-the way and stored as tables.
+the way and stored as tables. Several processes may work on the same runs: each run and each inter-training is claimed.
 """
 
+import contextlib
 import importlib.metadata
+import io
 import platform
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from cluster_tune import __version__, datasets, design, encoders, paths, reference, results, sampling, stats
+from cluster_tune import (
+    __version__, claims, datasets, design, encoders, glove, paths, reference, results, sampling, stats,
+)  # fmt: skip
 from cluster_tune.design import Recipe, Run
 from cluster_tune.errors import InputError
+from cluster_tune.text import shortened
 
 SEED = 0  # of the clustering and of inter-training: each is done once a data set (section 3.2)
 EXAMPLES = 6  # texts shown on a page
+EXCERPT = 240  # characters of each
 PROJECTED = 2000  # texts in a t-SNE figure and in the distances of section 5.3
+TRAINED = 3  # what an update costs a text, counted in predictions for a text
 
 Report = Callable[[str, dict], None]
 
@@ -33,7 +41,8 @@ def _silent(event: str, facts: dict) -> None:
 
 @dataclass(frozen=True)
 class Start:
-    """A starting point of fine-tuning: a setting under a recipe, with its clustering if it has one."""
+    """A starting point of fine-tuning: a setting, with its clustering if it has one, under the recipe that
+    inter-trains. Recipes of one family differ in fine-tuning alone and have their starting points in common."""
 
     setting: str
     clustering: str
@@ -46,14 +55,47 @@ class Start:
         return {"setting": self.setting, "clustering": self.clustering, "recipe": recipe}
 
 
-def recipe_for(name: str, encoder: encoders.Encoder) -> Recipe:
-    """The recipe of that name at the rates the encoder brings for it."""
-    return design.recipe(name, **encoder.rates.get(name, {}))
+@dataclass(frozen=True)
+class Changes:
+    """What a grid does otherwise than its recipes say about inter-training. None leaves it as it is."""
+
+    inter_epochs: int | None = None
+    mlm_epochs: int | None = None
+    n_clusters: int = design.N_CLUSTERS
+
+    def __post_init__(self):
+        for key, least in {"inter_epochs": 1, "mlm_epochs": 1, "n_clusters": 2}.items():
+            value = getattr(self, key)
+            if value is not None and (type(value) is not int or value < least):
+                raise InputError(f"{key} '{value}' is not a whole number of at least {least}; give another")
+
+    @property
+    def fields(self) -> dict[str, int]:
+        """The fields of a recipe that change."""
+        return {key: value for key in ("inter_epochs", "mlm_epochs") if (value := getattr(self, key)) is not None}
+
+    @property
+    def aside(self) -> bool:
+        """Whether clusters are used otherwise than in the book, whose tables such starting points must leave alone.
+        Fewer epochs of masked words are what a small machine can do of the book's own."""
+        return self.inter_epochs not in (None, 1) or self.n_clusters != design.N_CLUSTERS
 
 
-def identity(run: Run, recipe: Recipe, data_fingerprint: str, encoder_fingerprint: str, pooling: str) -> str:
+def recipe_for(name: str, encoder: encoders.Encoder, changes: Changes = Changes()) -> Recipe:
+    """The recipe of that name at the rates the encoder brings for its family."""
+    return design.recipe(name, **encoder.rates.get(design.family(name), {}), **changes.fields)
+
+
+def identity(
+    run: Run,
+    recipe: Recipe,
+    data_fingerprint: str,
+    encoder_fingerprint: str,
+    pooling: str,
+    n_clusters: int = design.N_CLUSTERS,
+) -> str:
     """The run's identity in the store: its keys and all that decides its outcome, and nothing that does not."""
-    how = {key: value for key, value in asdict(recipe).items() if run.setting != "base" or not key.startswith("inter_")}
+    how = {key: value for key, value in asdict(recipe).items() if not key.startswith(_unused(run))}
     return results.identity(
         {
             **{key: getattr(run, key) for key in results.KEYS},
@@ -61,9 +103,15 @@ def identity(run: Run, recipe: Recipe, data_fingerprint: str, encoder_fingerprin
             "data": data_fingerprint,
             "weights": encoder_fingerprint,
             "pooling": pooling,
-            "n_clusters": design.N_CLUSTERS if run.clusters else 0,
+            "n_clusters": n_clusters if run.clusters else 0,
         }
     )
+
+
+def _unused(run: Run) -> tuple[str, ...]:
+    """Beginnings of the recipe fields that have no part in a run; masked words come in the clusters' batch size."""
+    by_setting = {"base": ("inter_", "mlm_"), "clust": ("mlm_",), "mlm": ("inter_learning_rate", "inter_epochs")}
+    return by_setting.get(run.setting, ())
 
 
 def ensure(
@@ -73,16 +121,72 @@ def ensure(
     label_column: str = "label",
     device: str = "auto",
     precision: str = "auto",
+    changes: Changes = Changes(),
+    keep_models: bool = False,
+    tolerant: bool = False,
     report: Report = _silent,
-) -> None:
-    """Compute every run of `runs` that the store does not have, and the tables of its data set.
+) -> list[str]:
+    """Compute every run of `runs` that the store does not have, and the tables of its data sets, in the order given.
 
-    Stopping at any moment loses at most the run in flight; calling again goes on from there. `report(event, facts)`
-    hears of the plan, of updates and of finished runs.
+    Stopping at any moment loses at most the run in flight; calling again goes on from there. Where another process
+    works on the same runs, neither does what the other has in hand, and both return when all is done. Inter-trained
+    weights are kept until all of `runs` that begin from them are finished, with `keep_models` for good.
+    `report(event, facts)` hears of the plan, of updates and of finished runs.
+
+    What cannot be run is an error; with `tolerant` it is left out, and a line for each reason is returned.
     """
-    for (dataset, encoder), group in groupby(runs, key=lambda run: (run.dataset, run.encoder)):
-        data = datasets.load(dataset, text_column=text_column, label_column=label_column)
-        _Study(data, encoders.resolve(encoder), report, device, precision).ensure(named(group))
+    done = results.finished()
+    known, left_out = _studies(runs, done, (text_column, label_column), changes, (device, precision), tolerant)
+    for study in dict.fromkeys(study for study, _ in known):
+        study.plan([run for of, run in known if of is study], done, keep_models, report)
+    together = groupby(known, key=lambda pair: (pair[0], pair[0].start(pair[1])))
+    jobs = [(study, start, [run for _, run in group]) for (study, start), group in together]
+    while jobs:
+        busy = [(study, start, group) for study, start, group in jobs if not study.compute(start, group)]
+        if len(busy) == len(jobs):  # all of it in other hands
+            time.sleep(claims.PATIENCE)
+        jobs = busy
+    return left_out
+
+
+def survey(
+    runs: Iterable[Run], text_column: str = "text", label_column: str = "label", changes: Changes = Changes()
+) -> tuple[list[Run], list[Run], list[str]]:
+    """Without computing anything: the runs under their names in the store, those of them that are finished, and a line
+    for each reason why others cannot be run."""
+    done = results.finished()
+    known, left_out = _studies(runs, done, (text_column, label_column), changes, tolerant=True)
+    return [run for _, run in known], [run for study, run in known if study.identity(run) in done], left_out
+
+
+def _studies(
+    runs: Iterable[Run],
+    done: set[str],
+    columns: tuple[str, str],
+    changes: Changes,
+    where: tuple[str, str] = ("auto", "auto"),
+    tolerant: bool = False,
+) -> tuple[list[tuple["_Study", Run]], list[str]]:
+    """Each run that can be run with its data set's study, in the order given, and why others cannot."""
+    runs = list(runs)
+    machines = {name: _Machine(name, *where) for name in dict.fromkeys(run.encoder for run in runs)}
+    studies: dict[tuple[str, str], _Study | None] = {}
+    known: list[tuple[_Study, Run]] = []
+    reasons: dict[str, dict[str, None]] = {}
+    for given, run in zip(runs, named(runs), strict=True):
+        key = (given.dataset, given.encoder)
+        try:
+            if key not in studies:
+                studies[key] = None  # unless it can be had
+                studies[key] = _Study(datasets.load(given.dataset, *columns), machines[given.encoder], changes)
+            if (study := studies[key]) is not None:
+                study.check(run, done)
+                known.append((study, run))
+        except InputError as error:
+            if not tolerant:
+                raise
+            reasons.setdefault(str(error), {})[run.dataset] = None
+    return known, [f"{', '.join(names)} ({reason})" for reason, names in reasons.items()]
 
 
 def named(runs: Iterable[Run]) -> list[Run]:
@@ -92,55 +196,85 @@ def named(runs: Iterable[Run]) -> list[Run]:
     ]
 
 
+class _Machine:
+    """An encoder on a device, for all data sets: its weights, in memory once they are needed."""
+
+    def __init__(self, encoder: str, device: str, precision: str):
+        self.encoder, self.names = encoders.resolve(encoder), (device, precision)
+        self.fingerprint = encoders.fingerprint(self.encoder)
+
+    def load(self) -> None:
+        if hasattr(self, "model"):
+            return
+        from cluster_tune import training
+
+        device, precision = self.names
+        self.device = training.device(device)
+        self.bits = training.precision(self.device, precision)
+        self.tokenizer = encoders.tokenizer(self.encoder)
+        self.model = training.suit(encoders.model(self.encoder).to(self.device))
+        self.pretrained = training.copy_of(self.model.state_dict())
+
+
 class _Study:
     """One data set with one encoder: what its runs share, made when first needed."""
 
-    def __init__(self, data: datasets.Dataset, encoder: encoders.Encoder, report: Report, device: str, precision: str):
-        self.data, self.encoder, self.report = data, encoder, report
-        self.device_name, self.precision_name = device, precision
-        self.encoder_fingerprint = encoders.fingerprint(encoder)
+    def __init__(self, data: datasets.Dataset, machine: _Machine, changes: Changes = Changes()):
+        self.data, self.machine, self.encoder, self.changes = data, machine, machine.encoder, changes
         self.partitions: dict[str, np.ndarray] = {}
+        self.tokenised: dict[tuple[str, int], object] = {}
+        self.identities: dict[Run, str] = {}
         self.gold = {split: self._codes(getattr(data, split)) for split in ("train", "test")}
 
     def _codes(self, frame: pd.DataFrame) -> np.ndarray:
         return pd.Categorical(frame["label"], categories=self.data.classes).codes.astype(np.int64)
 
-    def ensure(self, runs: list[Run]) -> None:
-        """The runs that are missing, start by start, and the tables."""
-        for run in runs:
-            sampling.check_budget(run.budget, len(self.data.classes))
-            sampling.labelled_sample(len(self.data.train), run.budget, run.repetition)
-        done = results.finished()
-        missing = [run for run in runs if self.identity(run) not in done]
-        self.report("plan", {"dataset": self.data.name, "wanted": len(runs), "missing": len(missing)})
+    def check(self, run: Run, done: set[str]) -> None:
+        """InputError for a run to be done that cannot be: its sample, or vectors for its clusters that are not there."""
+        if self.identity(run) in done:
+            return
+        sampling.check_budget(run.budget, len(self.data.classes))
+        sampling.check_size(len(self.data.train), run.budget)
+        if reference.needs_glove(run.clustering):
+            glove.find()
+
+    def plan(self, runs: list[Run], done: set[str], keep_models: bool, report: Report) -> None:
+        """Take on these runs: say how much of them is to be done, and describe the data."""
+        self.runs, self.keep_models, self.report = runs, keep_models, report
+        self.seen = {run for run in runs if self.identity(run) in done}
+        missing = [run for run in runs if run not in self.seen]
+        stages = {stage for run in missing for stage in self._stages(self.start(run))}
+        texts = sum(map(self._texts, missing)) + sum(map(self._texts_before, stages))
+        wanted = {"wanted": len(runs), "missing": len(missing), "texts": texts}
+        self.report("plan", {"dataset": self.data.name, **wanted})
         self.describe()
-        for start in dict.fromkeys(self.start(run) for run in runs):
-            of_start = [run for run in missing if self.start(run) == start]
-            if of_start or self._lacks("projection", start.keys):
-                self._from_start(start, of_start)
+
+    def _texts(self, run: Run) -> int:
+        """How many texts the run reads, for the estimate of the time left: an update reads each of its texts about
+        three times, forwards and back."""
+        recipe = self._recipe(run.recipe)
+        return TRAINED * recipe.updates(run.budget) * recipe.batch_size + len(self.data.test)
+
+    def _texts_before(self, stage: Start) -> int:
+        """The same for one stage of inter-training; nothing where its weights are there."""
+        if stage.setting == "base" or any(file.suffix == ".safetensors" for file in self._saved(stage)):
+            return 0
+        epochs = stage.recipe.inter_epochs if stage.clustering else stage.recipe.mlm_epochs
+        return TRAINED * epochs * len(self.data.train)
 
     def start(self, run: Run) -> Start:
-        return Start(run.setting, run.clustering, recipe_for(run.recipe, self.encoder))
+        return Start(run.setting, run.clustering, self._recipe(design.family(run.recipe)))
+
+    def _recipe(self, name: str) -> Recipe:
+        return recipe_for(name, self.encoder, self.changes)
 
     def identity(self, run: Run) -> str:
-        recipe = recipe_for(run.recipe, self.encoder)
-        return identity(run, recipe, self.data.fingerprint, self.encoder_fingerprint, self.encoder.pooling)
+        if run not in self.identities:
+            known = self.data.fingerprint, self.machine.fingerprint, self.encoder.pooling, self.changes.n_clusters
+            self.identities[run] = identity(run, self._recipe(run.recipe), *known)
+        return self.identities[run]
 
     # ---- what all runs share
-
-    def _prepare(self) -> None:
-        """Load the weights and tokenise the texts, once."""
-        if hasattr(self, "model"):
-            return
-        from cluster_tune import training
-
-        self.device = training.device(self.device_name)
-        self.bits = training.precision(self.device, self.precision_name)
-        self.tokenizer, self.tokenised = encoders.tokenizer(self.encoder), {}
-        self.model = encoders.model(self.encoder).to(self.device)
-        if self.device.type == "cpu":  # with dropout in it, attention spelled out is a fifth quicker there
-            self.model.set_attn_implementation("eager")
-        self.pretrained = training.copy_of(self.model.state_dict())
 
     def tokens(self, split: str, max_length: int):
         """The word pieces of a split, cut at `max_length`."""
@@ -148,22 +282,41 @@ class _Study:
 
         if (split, max_length) not in self.tokenised:
             texts = getattr(self.data, split)["text"]
-            self.tokenised[split, max_length] = training.tokenise(self.tokenizer, texts, max_length)
+            self.tokenised[split, max_length] = training.tokenise(self.machine.tokenizer, texts, max_length)
         return self.tokenised[split, max_length]
 
     def _tables_keys(self, keys: dict[str, str]) -> dict[str, str]:
         return {"dataset": self.data.name, "encoder": self.encoder.name, **keys}
 
     def _lacks(self, kind: str, keys: dict[str, str] | None = None) -> bool:
+        """Whether the store has no such table of these texts, or after fewer epochs of masked words than wanted."""
+        return not self._aside(keys) and self._difference(kind, keys) > 0
+
+    def _aside(self, keys: dict[str, str] | None) -> bool:
+        return self.changes.aside and bool(keys and keys.get("clustering"))
+
+    def _difference(self, kind: str, keys: dict[str, str] | None) -> int:
+        """How many more epochs of masked words are wanted than the table in the store was made after: 0 if it is as
+        wanted, 1 and more if it is to be made, less than 0 if what is there goes further."""
         wanted = {"dataset": self.data.name} if keys is None else self._tables_keys(keys)
         try:
-            return (results.table(kind, **wanted)["data_fingerprint"] != self.data.fingerprint).any()
+            stored = results.table(kind, **wanted)
         except InputError:
-            return True
+            return 1
+        if (stored["data_fingerprint"] != self.data.fingerprint).any():
+            return 1
+        return self._words(keys) - int(stored["mlm_epochs"].max()) if "mlm_epochs" in stored else 0
+
+    def _words(self, keys: dict[str, str] | None) -> int:
+        """Epochs of masked words before the starting point with these keys."""
+        return self._recipe(keys["recipe"]).mlm_epochs if keys and keys.get("setting", "").startswith("mlm") else 0
 
     def _write(self, kind: str, frame: pd.DataFrame, keys: dict[str, str] | None = None) -> None:
+        if self._aside(keys) or self._difference(kind, keys) < 0:
+            return
         wanted = {"dataset": self.data.name} if keys is None else self._tables_keys(keys)
-        results.write_table(kind, wanted, frame.assign(data_fingerprint=self.data.fingerprint))
+        after = {"mlm_epochs": words} if (words := self._words(keys)) else {}
+        results.write_table(kind, wanted, frame.assign(**after, data_fingerprint=self.data.fingerprint))
 
     # ---- the data set at a glance
 
@@ -177,7 +330,7 @@ class _Study:
         counts = splits.groupby(["split", "label"], sort=True).size().rename("count").reset_index()
         lengths = words.value_counts().sort_index().rename_axis("words").rename("count").reset_index()
         self._write("lengths", lengths)
-        self._write("examples", drawn.assign(text=[_shortened(text) for text in drawn["text"]])[["label", "text"]])
+        self._write("examples", drawn.assign(text=[shortened(text, EXCERPT) for text in drawn["text"]])[["label", "text"]])
         self._write("data", counts)
         self._write("facts", self._facts())
 
@@ -194,60 +347,169 @@ class _Study:
         return pd.DataFrame([(fact, value) for fact, value in facts.items() if value], columns=["fact", "value"])
 
     def clusters(self, clustering: str) -> np.ndarray:
-        """The cluster of every training text, (n,); stored with its key terms and its agreement with the labels."""
+        """The cluster of every training text, (n,): computed once, whoever needs it, and stored with its key terms and
+        its agreement with the labels."""
         if clustering not in self.partitions:
-            self.report("stage", {"what": f"{clustering} clustering of {len(self.data.train):,} texts"})
-            self.partitions[clustering] = reference.fit(reference.Texts(self.data), clustering, SEED).labels_
+            file = self._partition_file(clustering)
+            with claims.waiting(file.stem):
+                if not file.is_file() or self._lacks("agreement", {"clustering": clustering}):
+                    self._cluster(clustering, file)
+            self.partitions[clustering] = np.load(file)
         return self.partitions[clustering]
+
+    def _partition_file(self, clustering: str) -> Path:
+        vectors = glove.find().name if reference.needs_glove(clustering) else ""
+        what = {"clustering": clustering, "seed": SEED, "n_clusters": self.changes.n_clusters, "vectors": vectors}
+        return paths.data() / "partitions" / f"{results.identity({**what, 'data': self.data.fingerprint})}.npy"
+
+    def _cluster(self, clustering: str, file: Path) -> None:
+        self.report("stage", {"what": f"{clustering} clustering of {len(self.data.train):,} texts"})
+        texts = reference.Texts(self.data)
+        if self.changes.aside:
+            labels = reference.labels(texts, clustering, SEED, self.changes.n_clusters)
+        else:
+            labels = reference.fit(texts, clustering, SEED).labels_
+        content = io.BytesIO()
+        np.save(content, labels.astype(np.int32), allow_pickle=False)
+        results.write_atomically(file, content.getvalue())
 
     # ---- starting points
 
-    def _from_start(self, start: Start, runs: list[Run]) -> None:
-        self._prepare()
-        self._load(start)
-        if self._lacks("projection", start.keys):
-            self._project(start)
-        state = self._state()
-        for run in runs:
-            self.model.load_state_dict(state)
-            record = self._run(run, start.recipe)
+    def compute(self, start: Start, runs: list[Run]) -> bool:
+        """Those of the runs from this start that are missing and in no other process's hands; whether all are done."""
+        todo = [run for run in runs if not self._done(run)]
+        if todo or self._lacks("projection", start.keys):
+            with contextlib.ExitStack() as held:
+                names = map(self._name, self._stages(start))
+                if not all(held.enter_context(claims.claim(name)) for name in names):
+                    return False  # another process inter-trains it
+                self._begin(start)
+            state = self._state()
+            todo = [run for run in todo if not self._claimed(run, state)]
+        if not todo:
+            self._forget(start)
+        return not todo
+
+    def _done(self, run: Run) -> bool:
+        """Whether the run is in the store, where another process may have put it meanwhile."""
+        if run not in self.seen and results.has(self.identity(run)):
+            self.seen.add(run)
+            self.report("elsewhere", {"texts": self._texts(run)})
+        return run in self.seen
+
+    def _claimed(self, run: Run, state: dict) -> bool:
+        """The run, if it is still to be done and no other process does it; whether it is done."""
+        with claims.claim(self.identity(run)) as mine:
+            if not mine or self._done(run):
+                return mine
+            self.machine.model.load_state_dict(state)
+            record = self._run(run, self._recipe(run.recipe))
             results.write(record)
+            self.seen.add(run)
             self.report("run", record)
-        self._forget(start)
+            return True
 
     def _state(self) -> dict:
         from cluster_tune import training
 
-        return training.copy_of(self.model.state_dict())
+        return training.copy_of(self.machine.model.state_dict())
 
-    def _load(self, start: Start) -> None:
-        """Bring the model to the starting point: the pretrained weights, inter-trained where the setting asks so."""
-        self.model.load_state_dict(self.pretrained)
-        if start.setting == "base":
+    def _begin(self, start: Start) -> None:
+        """Bring the model to the starting point: the pretrained weights, inter-trained where the setting asks so; and
+        look at its embeddings if nobody has."""
+        self.machine.load()
+        self.machine.model.load_state_dict(self.machine.pretrained)
+        if start.setting != "base":
+            self._inter_trained(start)
+        if self._lacks("projection", start.keys):
+            self._project(start)
+
+    @staticmethod
+    def _stages(start: Start) -> list[Start]:
+        """The starting points on the way to this one, itself last: masked words come before the clusters."""
+        return [replace(start, setting="mlm", clustering=""), start] if start.setting == "mlm+clust" else [start]
+
+    def _inter_trained(self, start: Start) -> None:
+        """Load the weights of this start if they are kept; else inter-train the model that is loaded, and keep them."""
+        from safetensors.torch import load_file
+
+        file = paths.models() / f"{self._name(start)}.{self.machine.bits}.safetensors"
+        if file.is_file() and not self._lacks("losses", start.keys):
+            self.machine.model.load_state_dict(load_file(file))
             return
-        saved = self._saved(start)
-        if saved.is_file() and not self._lacks("losses", start.keys):
-            from safetensors.torch import load_file
+        for rest in file.parent.glob(f".{file.stem}.*"):  # of a process that was stopped as it wrote
+            rest.unlink(missing_ok=True)
+        if start.clustering:
+            self.clusters(start.clustering)  # first: what is wrong with them would otherwise show after hours
+        for before in self._stages(start)[:-1]:
+            self._inter_trained(before)
+        checkpoint = file.with_suffix(".part")
+        if start.clustering:
+            losses, how = self._on_clusters(start), {"learning_rate": start.recipe.inter_learning_rate}
+        else:
+            losses = self._on_words(start.recipe, checkpoint)
+            how = {"learning_rate": start.recipe.mlm_learning_rate, "head": self._word_head()}
+        self._write_weights(file)
+        frame = pd.DataFrame({"update": np.arange(1, len(losses) + 1), "loss": losses})
+        self._write("losses", frame.assign(**how), start.keys)
+        checkpoint.unlink(missing_ok=True)
 
-            self.model.load_state_dict(load_file(saved))
-            return
-        self._inter_train(start)
+    def _word_head(self) -> str:
+        """Whose head predicts masked words: the encoder's own, or a new one."""
+        return "own" if encoders.word_head(self.encoder) else "new"
 
-    def _saved(self, start: Start):
-        what = {"start": {**start.keys, **asdict(start.recipe)}, "data": self.data.fingerprint}
-        name = results.identity({**what, "weights": self.encoder_fingerprint, "n_clusters": design.N_CLUSTERS})
-        return paths.models() / f"{name}.safetensors"
-
-    def _inter_train(self, start: Start) -> None:
+    def _write_weights(self, file: Path) -> None:
         from safetensors.torch import save
 
+        results.write_atomically(file, save({name: value.contiguous() for name, value in self._state().items()}))
+
+    def _name(self, start: Start) -> str:
+        """Sixteen hexadecimal digits for all that decides this start's weights."""
+        what = {"start": {**start.keys, **asdict(start.recipe)}, "data": self.data.fingerprint}
+        return results.identity({**what, "weights": self.machine.fingerprint, "n_clusters": self.changes.n_clusters})
+
+    def _saved(self, start: Start) -> list[Path]:
+        """The files that are kept of this start: weights, and how far training on masked words has come; for each
+        precision of their own, and not of use under another."""
+        return list(paths.models().glob(f"{self._name(start)}.*"))
+
+    def _forget(self, start: Start) -> None:
+        """Delete inter-trained weights once all that was to be learned from them is in the store."""
+        for stage in () if self.keep_models else self._stages(start):
+            if all(self._done(run) for run in self.runs if stage in self._stages(self.start(run))):
+                with claims.claim(self._name(stage)) as mine:
+                    for file in self._saved(stage) if mine else ():
+                        file.unlink(missing_ok=True)
+
+    def _on_words(self, recipe: Recipe, checkpoint: Path) -> np.ndarray:
+        """Inter-train the model that is loaded on masked words; the loss of each update."""
         from cluster_tune import intertraining
 
-        if start.setting != "clust":
-            raise InputError(f"setting '{start.setting}' cannot be run here yet; use base or clust")
+        tokenizer = self.machine.tokenizer
+        if tokenizer.mask_token_id is None:
+            raise InputError(f"encoder '{self.encoder.name}' has no mask token; leave out the settings mlm and mlm+clust")
+        return intertraining.on_masked_words(
+            self.machine.model,
+            self.tokens("train", recipe.max_length),
+            {"mask": tokenizer.mask_token_id, "cls": tokenizer.cls_token_id, "sep": tokenizer.sep_token_id},
+            learning_rate=recipe.mlm_learning_rate,
+            batch_size=recipe.inter_batch_size,
+            epochs=recipe.mlm_epochs,
+            duplicates=recipe.mlm_duplicates,
+            head=encoders.word_head(self.encoder),
+            checkpoint=checkpoint,
+            seed=SEED,
+            bits=self.machine.bits,
+            progress=self._updates(f"inter-training on masked words, {recipe.mlm_epochs} epochs", recipe.inter_batch_size),
+        )
+
+    def _on_clusters(self, start: Start) -> np.ndarray:
+        """Inter-train the model that is loaded on the clusters; the loss of each update."""
+        from cluster_tune import intertraining
+
         recipe, what = start.recipe, f"inter-training, {start.setting}, {start.recipe.name}"
-        losses = intertraining.on_clusters(
-            self.model,
+        return intertraining.on_clusters(
+            self.machine.model,
             self.encoder.pooling,
             self.tokens("train", recipe.max_length),
             self.clusters(start.clustering),
@@ -255,16 +517,9 @@ class _Study:
             batch_size=recipe.inter_batch_size,
             epochs=recipe.inter_epochs,
             seed=SEED,
-            bits=self.bits,
-            progress=self._updates(what),
+            bits=self.machine.bits,
+            progress=self._updates(what, recipe.inter_batch_size),
         )
-        results.write_atomically(self._saved(start), save({k: v.contiguous() for k, v in self.model.state_dict().items()}))
-        frame = pd.DataFrame({"update": np.arange(1, len(losses) + 1), "loss": losses})
-        self._write("losses", frame.assign(learning_rate=recipe.inter_learning_rate), start.keys)
-
-    def _forget(self, start: Start) -> None:
-        """Delete the inter-trained weights: all that was to be learned from them is in the store by now."""
-        self._saved(start).unlink(missing_ok=True)
 
     def _project(self, start: Start) -> None:
         """t-SNE coordinates and distances of embeddings at this starting point (section 5.3, Figure 3)."""
@@ -273,9 +528,9 @@ class _Study:
         from cluster_tune import training
 
         self.report("stage", {"what": f"embeddings, {start.setting} {start.keys['recipe']}"})
-        rows = np.sort(np.random.default_rng(SEED).permutation(len(self.data.train))[:PROJECTED])
+        rows = sampling.drawn(len(self.data.train), PROJECTED)
         tokens = self.tokens("train", start.recipe.max_length)
-        vectors = training.embed(self.model, self.encoder.pooling, tokens.take(rows), bits=self.bits)
+        vectors = training.embed(self.machine.model, self.encoder.pooling, tokens.take(rows), bits=self.machine.bits)
         perplexity = min(30, (len(rows) - 1) / 3)
         flat = TSNE(perplexity=perplexity, init="pca", random_state=SEED).fit_transform(vectors)
         gold = self.gold["train"][rows]
@@ -287,9 +542,10 @@ class _Study:
 
     # ---- runs
 
-    def _updates(self, what: str):
+    def _updates(self, what: str, batch_size: int):
+        texts = TRAINED * batch_size
         return lambda update, updates, loss: self.report(
-            "update", {"what": what, "update": update, "updates": updates, "loss": loss}
+            "update", {"what": what, "update": update, "updates": updates, "loss": loss, "texts": texts}
         )
 
     def _run(self, run: Run, recipe: Recipe) -> dict:
@@ -298,21 +554,22 @@ class _Study:
 
         gold, classes = self.gold, len(self.data.classes)
         sample = sampling.labelled_sample(len(gold["train"]), run.budget, run.repetition)
+        what = f"{run.setting}, {run.recipe}, {run.budget} labels, repetition {run.repetition}"
         began = time.monotonic()
         model = finetuning.fine_tune(
-            self.model,
+            self.machine.model,
             self.encoder.pooling,
             self.tokens("train", recipe.max_length).take(sample),
             gold["train"][sample],
             classes,
             recipe,
             seed=run.repetition,
-            bits=self.bits,
-            progress=self._updates(f"{run.setting}, {run.recipe}, {run.budget} labels, repetition {run.repetition}"),
+            bits=self.machine.bits,
+            progress=self._updates(what, recipe.batch_size),
         )
         trained = time.monotonic()
         test = self.tokens("test", recipe.max_length)
-        predicted = training.predict(model, test, bits=self.bits).argmax(1)
+        predicted = training.predict(model, test, bits=self.machine.bits).argmax(1)
         return {
             "run_id": self.identity(run),
             **{key: getattr(run, key) for key in results.KEYS},
@@ -325,28 +582,25 @@ class _Study:
             "seconds": round(time.monotonic() - began, 2),
             "seconds_training": round(trained - began, 2),
             **{key: value for key, value in asdict(recipe).items() if key != "name"},
-            "n_clusters": design.N_CLUSTERS if run.clusters else 0,
+            **({} if run.masks else dict.fromkeys(results.MLM, 0)),
+            "n_clusters": self.changes.n_clusters if run.clusters else 0,
             "sample_fingerprint": sampling.fingerprint(sample, self.data.fingerprint),
             "data_fingerprint": self.data.fingerprint,
-            "encoder_fingerprint": self.encoder_fingerprint,
+            "encoder_fingerprint": self.machine.fingerprint,
             **self._environment(),
         }
 
     def _environment(self) -> dict[str, str]:
         import torch
 
-        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
+        device = self.machine.device
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
         versions = {package: importlib.metadata.version(package) for package in ("torch", "transformers")}
         return {
             "device": name,
-            "precision": self.bits,
+            "precision": self.machine.bits,
             "cluster_tune": __version__,
             **versions,
             "python": platform.python_version(),
         }
-
-
-def _shortened(text: str, width: int = 240) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= width else flat[: width - 1].rstrip() + "…"
 

@@ -7,28 +7,30 @@ beside it (clusters, losses, ...) have one file a writer, and their keys as colu
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
 
-from cluster_tune import paths
-from cluster_tune.design import Run
+from cluster_tune import claims, paths
+from cluster_tune.design import N_CLUSTERS, Run
 from cluster_tune.errors import InputError
 
 # The columns of runs.csv: what was run, what came out, what it was run with, and on what.
 KEYS = ["dataset", "encoder", "setting", "clustering", "recipe", "budget", "repetition"]
 NUMBERS = {  # whole numbers, which a gap in an older record must not turn into fractions
     "budget", "repetition", "updates", "missing_classes", "classes", "train_texts", "test_texts", "n_clusters",
-    "batch_size", "epochs", "min_updates", "max_length", "inter_batch_size", "inter_epochs",
+    "batch_size", "epochs", "min_updates", "max_length", "inter_batch_size", "inter_epochs", "mlm_epochs", "mlm_duplicates",
 }  # fmt: skip
 SHARES = ["accuracy", "macro_f1"]
 FINGERPRINTS = ["data_fingerprint", "sample_fingerprint"]
-MEASURES = ["seconds", "seconds_training", "learning_rate", "inter_learning_rate"]
+MEASURES = ["seconds", "seconds_training", "learning_rate", "inter_learning_rate", "mlm_learning_rate"]
+MLM = ["mlm_learning_rate", "mlm_epochs", "mlm_duplicates"]  # 0 where nothing was learned from masked words
 COLUMNS = [
     "run_id", *KEYS, *SHARES, "updates", "missing_classes", "classes", "train_texts", "test_texts", *MEASURES[:2],
     "learning_rate", "batch_size", "epochs", "min_updates", "schedule", "max_length",
-    "inter_learning_rate", "inter_batch_size", "inter_epochs", "n_clusters",
+    "inter_learning_rate", "inter_batch_size", "inter_epochs", "n_clusters", "mlm_learning_rate", "mlm_epochs", "mlm_duplicates",
     "sample_fingerprint", "data_fingerprint", "encoder_fingerprint",
     "device", "precision", "cluster_tune", "torch", "transformers", "python",
 ]  # fmt: skip
@@ -56,7 +58,7 @@ def write(record: Mapping) -> Path:
     """Store the record of a finished run under its `run_id`, with a digest that tells a later edit."""
     digest = hashlib.sha256(_canonical(record)).hexdigest()[:16]
     content = json.dumps({**record, "digest": digest}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    return write_atomically(paths.results() / "runs" / f"{record['run_id']}.json", content.encode())
+    return write_atomically(_loose() / f"{record['run_id']}.json", content.encode())
 
 
 def read(path: Path) -> dict:
@@ -73,7 +75,39 @@ def read(path: Path) -> dict:
 
 def records() -> list[dict]:
     """Every record not yet gathered, in the order of their names."""
-    return [read(path) for path in sorted((paths.results() / "runs").glob("*.json"))]
+    older = dict.fromkeys(MLM, 0)  # records from before masked words do not have these
+    return [older | record for path in sorted(_loose().glob("*.json")) if (record := _still(path))]
+
+
+def _still(path: Path) -> dict | None:
+    """A record; None if it has gone since its folder was listed, gathered by another process."""
+    try:
+        return read(path)
+    except FileNotFoundError:
+        return None
+
+
+def _loose() -> Path:
+    return paths.results() / "runs"
+
+
+def has(run_id: str) -> bool:
+    """Whether the run of that identity is finished. Looks at one file, where `finished` reads and checks them all."""
+    return (_loose() / f"{run_id}.json").is_file() or run_id in _archived()
+
+
+def _archived() -> frozenset[str]:
+    try:
+        status = (paths.results() / "runs.csv").stat()
+    except FileNotFoundError:
+        return frozenset()
+    return _archived_in(paths.results(), status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _archived_in(folder: Path, inode: int, size: int, modified: int) -> frozenset[str]:
+    """Read once as long as the file stays the same: every writing makes a new one."""
+    return frozenset(_archive()["run_id"])
 
 
 def _archive() -> pd.DataFrame:
@@ -82,6 +116,7 @@ def _archive() -> pd.DataFrame:
         return pd.DataFrame(columns=COLUMNS, dtype=str)
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+        frame = frame.assign(**{name: "0" for name in MLM if name not in frame})
         return _typed(frame[[*COLUMNS, *frame.columns.difference(COLUMNS)]])
     except (ValueError, KeyError, OSError) as error:
         reason = " ".join(str(error).split())
@@ -93,17 +128,39 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.astype({column: numbers.get(column, "str") for column in frame})
 
 
+def _framed(found: list[dict]) -> pd.DataFrame:
+    """Records as a frame; InputError for one that another version made with other columns."""
+    for record in found:
+        if set(record) != set(COLUMNS):
+            which = f"record '{_loose() / record['run_id']}.json' was made by version {record.get('cluster_tune', '?')}"
+            raise InputError(f"{which} with other columns; gather it with that version, or delete it to compute it again")
+    return pd.DataFrame(found, columns=COLUMNS)
+
+
 def load(
-    dataset: str | None = None,
-    encoder: str | None = None,
-    recipe: str | None = None,
-    setting: str | None = None,
-    data_fingerprint: str | None = None,
+    dataset: str | Collection[str] | None = None,
+    encoder: str | Collection[str] | None = None,
+    recipe: str | Collection[str] | None = None,
+    setting: str | Collection[str] | None = None,
+    data_fingerprint: str | Collection[str] | None = None,
+    clustering: str | None = None,
+    aside: bool = False,
 ) -> pd.DataFrame:
-    """The tidy frame of finished runs, one a row, sorted by its keys; the arguments narrow it down."""
-    parts = [part for part in (_archive(), _typed(pd.DataFrame(records(), columns=COLUMNS))) if len(part)]
+    """The tidy frame of finished runs, one a row, sorted by its keys; the arguments, one value or several each, narrow
+    it down.
+
+    `clustering` keeps the runs that use it and those that use none. Runs with another number of clusters, or of epochs
+    on them, than the paper's stand aside: with `aside` they are there, too. Numbers of epochs on masked words are never
+    mixed: of a data set's runs in a setting under a recipe, those with the most are taken.
+    """
+    loose = _typed(_framed(records()))  # before the archive: another process may be gathering them
+    parts = [part for part in (_archive(), loose) if len(part)]
     frame = pd.concat(parts, ignore_index=True) if parts else _typed(pd.DataFrame(columns=COLUMNS))
     frame = frame.drop_duplicates("run_id", keep="last")
+    if not aside:
+        frame = frame[(frame["n_clusters"] == 0) | ((frame["n_clusters"] == N_CLUSTERS) & (frame["inter_epochs"] == 1))]
+        most = frame.groupby([*KEYS[:5], "data_fingerprint"])["mlm_epochs"].transform("max")
+        frame = frame[frame["mlm_epochs"] == most]
     wanted = {
         "dataset": dataset,
         "encoder": encoder,
@@ -113,8 +170,15 @@ def load(
     }
     for column, value in wanted.items():
         if value is not None:
-            frame = frame[frame[column] == value]
+            frame = frame[frame[column].isin(_several(value))]
+    if clustering is not None:
+        frame = frame[frame["clustering"].isin([clustering, ""])]
     return frame.sort_values(KEYS).reset_index(drop=True)
+
+
+def _several(value) -> list[str]:
+    """One value, or each of several, as text."""
+    return [str(item) for item in (value if isinstance(value, Collection) and not isinstance(value, str) else [value])]
 
 
 def of(runs: Iterable[Run]) -> pd.DataFrame:
@@ -122,21 +186,33 @@ def of(runs: Iterable[Run]) -> pd.DataFrame:
     runs = list(runs)
     keys = pd.DataFrame([{key: getattr(run, key) for key in KEYS} for run in runs])
     described = table("facts", dataset=runs[0].dataset)["data_fingerprint"].iloc[0]
-    return load(runs[0].dataset, data_fingerprint=described).merge(keys, on=KEYS)
+    found = load(runs[0].dataset, data_fingerprint=described).merge(keys, on=KEYS)
+    if len(twice := found[found.duplicated(KEYS, keep=False)]):
+        decided = ["encoder_fingerprint", *MEASURES[2:], *sorted(NUMBERS - {*KEYS, "updates"}), "schedule"]
+        differ = [name for name in decided if twice.groupby(KEYS)[name].nunique().max() > 1]
+        what = f"{len(twice)} runs of {runs[0].dataset} are there in several versions ({', '.join(differ) or 'pooling'})"
+        raise InputError(f"{what}; keep one of each in '{paths.results()}'")
+    return found
+
+
+def fingerprint(frame: pd.DataFrame) -> str:
+    """16 hexadecimal digits that stand for these rows in this order."""
+    return hashlib.sha256(frame.to_csv(index=False, lineterminator="\n").encode()).hexdigest()[:16]
 
 
 def finished() -> set[str]:
     """The identities of all finished runs."""
-    return set(load()["run_id"])
+    return set(load(aside=True)["run_id"])
 
 
 def gather() -> pd.DataFrame:
     """Fold the records into `runs.csv` and return it; the records go only once it is safely written."""
-    gathered = sorted((paths.results() / "runs").glob("*.json"))
-    frame = load()
-    write_atomically(paths.results() / "runs.csv", frame.to_csv(index=False, lineterminator="\n").encode())
-    for path in gathered:
-        path.unlink()
+    with claims.waiting("gather"):
+        gathered = sorted(_loose().glob("*.json"))
+        frame = load(aside=True)
+        write_atomically(paths.results() / "runs.csv", frame.to_csv(index=False, lineterminator="\n").encode())
+        for path in gathered:
+            path.unlink()
     return frame
 
 
@@ -147,17 +223,17 @@ def write_table(kind: str, keys: Mapping[str, str], frame: pd.DataFrame) -> Path
     return write_atomically(paths.results() / kind / f"{name}.csv", content.encode())
 
 
-def table(kind: str, **keys: str) -> pd.DataFrame:
-    """All parts of a table whose keys match, one below the other; InputError if there is none.
+def table(kind: str, **keys: str | Collection[str]) -> pd.DataFrame:
+    """All parts of a table whose keys match, one value or several each, one below the other; InputError if there is none.
 
     A key that a table does not have makes no difference to it: the clusters are the same for every encoder.
     """
     parts = [_part(path) for path in sorted((paths.results() / kind).glob("*.csv"))]
     for key, value in keys.items():
-        parts = [part[part[key].astype(str) == str(value)] if key in part else part for part in parts]
+        parts = [part[part[key].astype(str).isin(_several(value))] if key in part else part for part in parts]
     parts = [part for part in parts if len(part)]
     if not parts:
-        wanted = ", ".join(f"{key} {value}" for key, value in keys.items())
+        wanted = ", ".join(f"{key} {' or '.join(_several(value))}" for key, value in keys.items())
         raise InputError(f"no {kind} in '{paths.results()}' for {wanted or 'anything'}; compute them with cluster-tune run")
     return pd.concat(parts, ignore_index=True)
 
@@ -167,11 +243,22 @@ def _part(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, keep_default_na=False, dtype=as_text)
 
 
-def published(name: str) -> pd.DataFrame:
-    """A table of published numbers, `results/published/NAME.csv` of the checkout; InputError if there is none."""
+def published(name: str, as_text: bool = False) -> pd.DataFrame:
+    """A table of published numbers, `results/published/NAME.csv` of the checkout; InputError if there is none.
+
+    `as_text` leaves every cell as it stands there.
+    """
     path = paths.root() / "results" / "published" / f"{name}.csv"
     if not path.is_file():
         raise InputError(f"there is no '{path}'; restore it from the repository")
+    return pd.read_csv(path, **({"dtype": str, "keep_default_na": False} if as_text else {}))
+
+
+def benchmark(name: str) -> pd.DataFrame:
+    """What a benchmark measured last, `benchmarks/NAME.csv` of the checkout; InputError if there is none."""
+    path = paths.root() / "benchmarks" / f"{name}.csv"
+    if not path.is_file():
+        raise InputError(f"there is no '{path}'; restore it from the repository, or measure it with `make bench`")
     return pd.read_csv(path)
 
 

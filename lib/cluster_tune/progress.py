@@ -1,0 +1,100 @@
+"""What a long computation shows: a bar over its runs, when it will end, and a line for whatever is finished.
+
+Also to a log file, a line each with the time and the process. Nothing here decides or computes anything, and a display
+that fails stops nothing. Bars go to standard error, lines to standard output.
+"""
+
+import contextlib
+import os
+import sys
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from tqdm import tqdm
+
+BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} runs{postfix}"
+FIRST = 20  # seconds of work before an estimate is shown
+
+
+class Progress:
+    """Hears what `experiment.ensure` and `reference.ensure` report, several data sets into one bar.
+
+    The time left is that of the texts still to be read at the pace so far, since runs differ a hundredfold in what they
+    cost. It is counted on a clock that is never set; only the hour of the end comes from the one on the wall.
+    """
+
+    def __init__(self, log: Path | None = None):
+        self.bar, self.log = None, log
+        self.left = self.read = 0.0
+        self.began = None
+
+    def __call__(self, event: str, facts: dict) -> None:
+        getattr(self, event)(facts)
+
+    def plan(self, facts: dict) -> None:
+        done = facts["wanted"] - facts["missing"]
+        self.line(f"{facts['dataset']}: {facts['missing']} of {facts['wanted']} runs to do")
+        if self.bar is None:
+            self.bar = tqdm(total=0, unit="run", file=sys.stderr, dynamic_ncols=True, miniters=0)  # also within a run
+        self.bar.total += facts["wanted"]
+        self.bar.n += done
+        self.bar.refresh()
+        if "texts" in facts:
+            self.left += facts["texts"]
+            self.bar.bar_format = BAR
+
+    def stage(self, facts: dict) -> None:
+        self.note(facts["what"])
+        self.bar.refresh()
+
+    def update(self, facts: dict) -> None:
+        self.count(facts.get("texts", 0))
+        self.note(f"{facts['what']}: update {facts['update']}/{facts['updates']}, loss {facts['loss']:.3f}")
+        self.bar.update(0)
+
+    def run(self, record: dict) -> None:
+        self.count(record["test_texts"])
+        how = [record["setting"], record["clustering"] if record["clustering"] != "sib" else "", record["recipe"]]
+        keys = " ".join(filter(None, (record["dataset"], record["encoder"], *how, str(record["budget"]))))
+        self.line(f"{keys} #{record['repetition']}: accuracy {record['accuracy']:.3f}, {record['seconds']:.0f} s")
+        self.bar.update()
+
+    def elsewhere(self, facts: dict) -> None:
+        """A run that another process finished."""
+        self.left -= facts["texts"]
+        self.bar.update()
+
+    def done(self, facts: dict) -> None:
+        self.line(facts["what"])
+        self.bar.update(facts["count"])
+
+    def line(self, text: str) -> None:
+        """One line on standard output and in the log."""
+        tqdm.write(text, file=sys.stdout)
+        sys.stdout.flush()
+        if self.log:
+            stamp = datetime.now().astimezone().isoformat(timespec="seconds")
+            with contextlib.suppress(OSError), open(self.log, "a", encoding="utf-8") as file:
+                file.write(f"{stamp} {os.getpid()} {text}\n")
+
+    def note(self, text: str) -> None:
+        self.bar.set_postfix_str(", ".join(filter(None, (self.estimate(), text))), refresh=False)
+
+    def count(self, texts: float) -> None:
+        self.began = self.began or time.monotonic()
+        self.read += texts
+        self.left = max(self.left - texts, 0)
+
+    def estimate(self) -> str:
+        """When it will end, as '3 h 20 min left, until Tue 14:05'; '' before there is anything to go by."""
+        spent = time.monotonic() - self.began if self.began else 0
+        if spent < FIRST or not self.left:
+            return ""
+        left = timedelta(seconds=self.left * spent / self.read)
+        hours, minutes = divmod(round(left.total_seconds() / 60), 60)
+        return f"{hours} h {minutes:02} min left, until {datetime.now() + left:%a %H:%M}"
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()

@@ -1,0 +1,68 @@
+"""What is shown: totals over data sets, an estimate that follows the texts read, lines on standard output and in the log."""
+
+import re
+import time
+
+import pytest
+
+from cluster_tune.progress import Progress
+
+RECORD = {"dataset": "d", "encoder": "e", "setting": "clust", "clustering": "sib", "recipe": "paper", "budget": 64,
+          "repetition": 0, "accuracy": 0.5, "seconds": 2.4, "test_texts": 100}  # fmt: skip
+
+
+@pytest.fixture
+def shown(tmp_path):
+    progress = Progress(tmp_path / "log")
+    yield progress
+    progress.close()
+
+
+def update(texts):
+    return {"what": "training", "update": 1, "updates": 2, "loss": 0.25, "texts": texts}
+
+
+def test_data_sets_add_up_to_one_bar(shown, capsys, tmp_path):
+    shown("plan", {"dataset": "d", "wanted": 5, "missing": 3, "texts": 300})
+    shown("plan", {"dataset": "f", "wanted": 4, "missing": 4, "texts": 700})
+    assert (shown.bar.n, shown.bar.total, shown.left) == (2, 9, 1000)
+    shown("update", update(200))
+    shown("run", RECORD)
+    shown("elsewhere", {"texts": 100})
+    assert (shown.bar.n, shown.left, shown.read) == (4, 600, 300)
+    out = capsys.readouterr().out.splitlines()
+    assert out == ["d: 3 of 5 runs to do", "f: 4 of 4 runs to do", "d e clust paper 64 #0: accuracy 0.500, 2 s"]
+    assert [line.split(maxsplit=2)[2] for line in (tmp_path / "log").read_text().splitlines()] == out
+
+
+def test_other_clusterings_are_named(shown, capsys):
+    shown("plan", {"dataset": "d", "wanted": 1, "missing": 1, "texts": 300})
+    shown("run", {**RECORD, "clustering": "kmeans"})
+    assert "d e clust kmeans paper 64 #0" in capsys.readouterr().out
+
+
+def test_the_time_left_is_that_of_the_texts_at_the_pace_so_far(shown, monkeypatch):
+    shown("plan", {"dataset": "d", "wanted": 2, "missing": 2, "texts": 1000})
+    assert shown.estimate() == ""
+    now = [50.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    shown("update", update(0))
+    now[0] += 3600
+    shown("update", update(250))  # a quarter in an hour
+    assert re.fullmatch(r"3 h 00 min left, until \w{3} \d\d:\d\d", shown.estimate())
+    shown("update", update(750))
+    assert shown.estimate() == ""
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(tmp_path, capsys):
+    progress = Progress(tmp_path / "nowhere" / "log")
+    progress("plan", {"dataset": "d", "wanted": 1, "missing": 1})
+    progress.close()
+    assert "d: 1 of 1 runs to do" in capsys.readouterr().out
+
+
+def test_work_that_is_not_counted_in_texts_is_counted_in_pieces(shown):
+    shown("plan", {"dataset": "d", "wanted": 3, "missing": 3})
+    shown("stage", {"what": "svm"})
+    shown("done", {"what": "d svm", "count": 2})
+    assert shown.bar.n == 2 and shown.estimate() == ""
