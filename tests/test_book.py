@@ -1,19 +1,21 @@
 """The book and the documents around it: the build, the list of pages, the commands and variables they name."""
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote, urlparse
 
 import nbformat
 import pytest
 import yaml
 
-from cluster_tune import __main__, datasets, paths
+from cluster_tune import __main__, __version__, citation, datasets, launch, paths
 
 ROOT = paths.root()
 
@@ -69,9 +71,9 @@ def commands():
 
 def test_every_command_is_in_the_readme_and_every_one_named_exists():
     readme, known = (ROOT / "README.md").read_text("utf-8"), commands()
-    assert set(re.findall(r"`cluster-tune ([a-z]+)", readme)) == set(known)
+    assert set(re.findall(r"`cluster-tune ([a-z-]+)", readme)) == set(known)
     for document in ("README.md", "book/reproduce.md"):
-        used = re.findall(r"^cluster-tune ([a-z]+)(.*)$", (ROOT / document).read_text("utf-8"), re.M)
+        used = re.findall(r"^cluster-tune ([a-z-]+)(.*)$", (ROOT / document).read_text("utf-8"), re.M)
         for command, options in used:
             assert set(re.findall(r"--[a-z-]+", options)) <= set(known[command]._option_string_actions)
 
@@ -104,6 +106,51 @@ def test_only_the_script_of_the_checks_looks_beside_the_repository():
     assert [str(f.relative_to(ROOT)) for f in files if f.is_file() and beside in f.read_text("utf-8")] == [".ci/run"]
 
 
+def test_the_citation_file_is_whole_and_of_this_version():
+    """What version 1.2.0 of the format asks for, and what reference managers read."""
+    given = citation.read()
+    assert given["cff-version"] == "1.2.0" and given["type"] == "software" and given["license"] == "Apache-2.0"
+    assert given["version"] == __version__
+    fields = {"cff-version", "message", "title", "abstract", "type", "version", "license", "authors", "references",
+              "repository-code", "url", "doi", "date-released", "keywords"}
+    assert set(given) <= fields
+    for work in [given, *given["references"]]:
+        assert work["title"] and work["type"] in ("software", "conference-paper")
+        for author in work["authors"]:
+            assert set(author) in ({"name"}, {"family-names", "given-names"})
+    assert re.fullmatch(r"10\.\d{4,}/\S+", given["references"][0]["doi"])
+
+
+def test_the_address_of_the_repository_stands_in_one_place_and_every_notebook_follows_it():
+    url, _ = launch.address()
+    for file in [*(ROOT / "book").rglob("*.ipynb"), *(ROOT / "notebooks").glob("*.ipynb")]:
+        cells = [cell for cell in nbformat.read(file, as_version=4).cells if launch.TAG in cell.metadata.get("tags", [])]
+        assert len(cells) == bool(url) and all(url in cell.source for cell in cells), file.name
+
+
+@pytest.mark.parametrize("url, buttons", [("", False), ("https://github.com/someone/a-book", True)])
+def test_launch_buttons_appear_once_there_is_an_address(url, buttons, tmp_path):
+    """The extension on the book's own settings: without an address the theme could not make a button."""
+    settings = (ROOT / "_config.yml").read_text("utf-8")
+    assert settings.count('  url: ') == 1
+    (tmp_path / "_config.yml").write_text(re.sub(r"(?m)^  url: .*$", f'  url: "{url}"', settings))
+    found = {}
+    exec((ROOT / "book" / "_ext" / "launch_buttons.py").read_text("utf-8"), found)
+    config = SimpleNamespace(html_theme_options={"home_page_in_toc": True})
+    found["_with_address"](SimpleNamespace(confdir=tmp_path), config)
+    assert ("launch_buttons" in config.html_theme_options) == buttons
+    assert config.html_theme_options.get("repository_url", "") == url
+
+
+def test_without_a_browser_the_pdf_is_one_line():
+    """`make pdf` on a machine without Chromium: the recipe's first part alone, with a path that has no browser."""
+    recipe = re.search(r"^pdf:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text("utf-8"), re.M)[1]
+    part = recipe.split("$(BIN)/jupyter-book")[0].lstrip("\t@").rstrip().removesuffix("\\")
+    script = part.replace("$(BROWSER)", "").replace("$$", "$").replace("\\\n", " ")
+    ran = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, env={"PATH": ""})
+    assert ran.returncode == 2 and ran.stderr.startswith("Chromium or Chrome is needed") and ran.stderr.count("\n") == 1
+
+
 # --- the book, built
 
 class Links(HTMLParser):
@@ -129,13 +176,17 @@ class Links(HTMLParser):
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """The book as `make html` builds it, in a copy, so that neither build sees the other."""
+    """The book as `make html` builds it, in a copy, so that neither build sees the other, and without torch."""
     copy = tmp_path_factory.mktemp("book")
+    for name in ("torch", "transformers"):
+        (copy / "refused" / name).mkdir(parents=True)
+        (copy / "refused" / name / "__init__.py").write_text("raise RuntimeError('building the book needs no torch')\n")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(copy / "refused"), os.environ.get("PYTHONPATH", "")])}
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(ROOT / name, copy)
     shutil.copytree(ROOT / "book", copy / "book", ignore=shutil.ignore_patterns(".*"))
     build = [Path(sys.executable).with_name("jupyter-book"), "build", copy, "-W", "-n", "--keep-going", "--quiet"]
-    ran = subprocess.run(build, capture_output=True, text=True)
+    ran = subprocess.run(build, capture_output=True, text=True, env=environment)
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
     html = copy / "_build" / "html"
     return {file.relative_to(html).as_posix(): Links(file.read_text("utf-8")) for file in html.rglob("*.html")
@@ -144,6 +195,14 @@ def built(tmp_path_factory):
 
 def test_the_book_has_every_page(built):
     assert {f"{page}.html" for page in toc()} <= set(built[0])
+
+
+def test_no_page_weighs_more_than_3_mb_with_its_pictures(built):
+    pages, html = built
+    for page, links in pages.items():
+        pictures = {(html / page).parent / unquote(urlparse(i["src"]).path) for i in links.images if not urlparse(i["src"]).scheme}
+        weight = (html / page).stat().st_size + sum(picture.stat().st_size for picture in pictures)
+        assert weight < 3_000_000, (page, weight)
 
 
 def test_a_page_loads_nothing_from_elsewhere(built):
@@ -184,5 +243,6 @@ def test_the_readme_has_the_results_as_they_are(capsys):
     """`cluster-tune readme` finds nothing to change."""
     before = (ROOT / "README.md").read_text("utf-8")
     assert __main__.main(["readme"]) == 0
-    assert capsys.readouterr().out == "README.md is as the results have it\n"
+    assert capsys.readouterr().out == (
+        "README.md is as the results have it\nbook/cite.md is as CITATION.cff has it\n")
     assert (ROOT / "README.md").read_text("utf-8") == before

@@ -29,19 +29,34 @@ IMPORTS = {
     "encoders": "paths",
     "glove": "paths datasets",
     "clustering": "_sib _hartigan",
-    "intertraining": "training",
+    "intertraining": "paths training",
     "finetuning": "training design",
-    "results": "paths design",
+    "claims": "paths",
+    "results": "paths design claims",
     "reference": "paths design datasets glove text clustering baselines sampling results stats",
-    "experiment": "paths design datasets encoders sampling training intertraining finetuning reference results stats",
+    "few_labels": "paths design datasets encoders glove text sampling training finetuning reference results stats "
+                  "tables",
+    "experiment": "paths claims design datasets encoders text sampling training intertraining finetuning glove reference results stats",
     "tables": "stats",
+    "verdicts": "paths design datasets text clustering results stats tables",
     "figures": "stats tables",
-    "pages": "paths datasets",
-    "__main__": "paths design datasets encoders glove clustering reference experiment results tables figures pages",
+    "viewer": "tables figures",
+    "explore": "design datasets encoders sampling training intertraining finetuning reference stats tables",
+    "reach": "",
+    "worked": "text",
+    "launch": "paths",
+    "citation": "paths",
+    "provenance": "paths design datasets results reach launch",
+    "pages": "paths datasets provenance launch",
+    "__main__": "paths design datasets encoders glove clustering reference experiment results tables figures pages "
+                "progress verdicts few_labels provenance launch citation",
+    "progress": "",
 }
-IN_NOTEBOOKS = set("paths design datasets reference experiment results stats tables figures".split())
-HEAVY = {"torch": set("training encoders intertraining finetuning experiment".split()), "papermill": {"pages"}}
-LIGHT = "stats design reference results tables figures pages datasets __main__".split()  # must work where torch does not
+IN_NOTEBOOKS = set("paths design datasets reference experiment results stats tables figures viewer few_labels explore worked".split())
+HEAVY = {"torch": set("training encoders intertraining finetuning experiment explore".split()), "papermill": {"pages"}}
+# What must work where torch does not:
+LIGHT = "explore stats design reference results tables figures viewer reach provenance pages datasets verdicts".split()
+LIGHT += ["__main__", "worked", "launch", "citation"]
 
 FOLDER = paths.root() / "lib" / "cluster_tune"
 MODULES = sorted(file.stem for file in FOLDER.glob("*.py") if file.stem != "__init__")

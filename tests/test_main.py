@@ -50,6 +50,15 @@ def test_run_gather_and_look(texts, tiny_folder, capsys):
     assert "texts: 0 of 2 runs to do" in capsys.readouterr().out
 
 
+def test_masked_words_and_clusters_of_ones_own(texts, tiny_folder, capsys):
+    run = ["run", "texts.csv", "--encoder", str(tiny_folder), "--settings", "mlm,mlm+clust", *RUN]
+    assert __main__.main([*run, "--mlm-epochs", "1", "--clusters", "7", "--inter-epochs", "2"]) == 0
+    out, _ = capsys.readouterr()
+    assert "texts tiny mlm paper 8 #0: accuracy 0." in out and "texts tiny mlm+clust paper 8 #0: accuracy 0." in out
+    frame = results.load(aside=True).set_index("setting")[["mlm_epochs", "n_clusters", "inter_epochs"]]
+    assert frame.loc["mlm+clust"].tolist() == [1, 7, 2] and frame.loc["mlm", ["mlm_epochs", "n_clusters"]].tolist() == [1, 0]
+
+
 def test_list_names_everything_known(capsys):
     assert __main__.main(["list"]) == 0
     out = capsys.readouterr().out
@@ -75,8 +84,21 @@ def test_columns_of_other_names(texts, tiny_folder, sea_and_sky, capsys):
         (["run", "texts.csv", "--budgets", "281"], "above the 280 training texts; give at most 280"),
         (["run", "texts.csv", "--budgets", "64,many"], "'64,many' is not a list of whole numbers such as 64,128"),
         (["run", "texts.csv", "--device", "gpu"], "unknown device 'gpu'; use auto, cpu or cuda"),
+        (["run", "texts.csv", "--clustering", "kmean"], "unknown clustering 'kmean'; did you mean 'kmeans'?"),
+        (["run", "texts.csv", "--settings", "base", "--clustering", "sob"], "unknown clustering 'sob'; did you mean 'sib'?"),
+        (["run", "texts.csv", "--clusters", "1"], "n_clusters '1' is not a whole number of at least 2"),
+        (["run", "texts.csv", "--clusters", "many"], "argument --clusters: invalid int value: 'many'"),
+        (["run", "texts.csv", "--inter-epochs", "0"], "inter_epochs '0' is not a whole number of at least 1"),
+        (["run", "texts.csv", "--settings", "mlm", "--mlm-epochs", "0"], "mlm_epochs '0' is not a whole number of at least 1"),
+        (["run", "texts.csv", "--settings", "mlm", "--mlm-epochs", "1.5"], "argument --mlm-epochs: invalid int value: '1.5'"),
+        (["run", "texts.csv", "--settings", "mlmclust"], "unknown setting 'mlmclust'; did you mean 'mlm+clust'?"),
         (["run", "texts.csv", "--text-column", "body"], "body"),
         (["run", "missing.csv"], "there is no file 'missing.csv'"),
+        (["run", "texts.csv", "--repetitions", "0"], "a grid without runs"),
+        (["grid", "--profile", "papr"], "unknown profile 'papr'; did you mean 'paper'?"),
+        (["grid", "--profile", "smoke", "--shard", "5/4"], "shard '5/4' is not one of so many, such as 1/4 to 4/4"),
+        (["grid", "--profile", "smoke", "--only", "docstrings"], "unknown group of runs 'docstrings'"),
+        (["grid", "--encoder", "minilmm"], "unknown encoder 'minilmm'; did you mean 'minilm'?"),
         (["run"], "the following arguments are required: DATASET"),
         (["rn"], "invalid choice: 'rn'"),
         (["page", "docstrings", "-p", "budgetz=64"], "unknown parameter 'budgetz'; did you mean 'budgets'?"),
@@ -150,13 +172,13 @@ def test_a_folder_that_cannot_be_written(texts, refused, tiny_folder, monkeypatc
 def test_a_record_that_is_half_written_loses_nothing_else(texts, refused, tiny_folder, capsys):
     run = ["run", "texts.csv", "--encoder", str(tiny_folder), "--settings", "base", *RUN]
     assert __main__.main(run) == 0
-    (record,) = (paths.results() / "runs").iterdir()
+    (record,) = (paths.results() / "runs").glob("*.json")
     whole = record.read_text()
     record.write_text(whole[:50])
     assert "is not whole; delete it, and its run will be computed again" in refused(*run)
     record.unlink()
     assert __main__.main(run) == 0
-    assert list((paths.results() / "runs").iterdir()) == [record]
+    assert list((paths.results() / "runs").glob("*.json")) == [record]
     assert results.read(record)["accuracy"] == pytest.approx(results.json.loads(whole)["accuracy"])
 
 
@@ -175,7 +197,7 @@ def test_an_interruption_is_one_line_and_130(texts, tiny_folder):
 
 
 def test_every_command_has_help(capsys):
-    for command in ("list", "data", "run", "reference", "cluster", "gather", "page", "refresh", "readme"):
+    for command in ("list", "data", "run", "grid", "reference", "cluster", "gather", "page", "refresh", "readme"):
         with pytest.raises(SystemExit) as stop:
             __main__.main([command, "--help"])
         assert stop.value.code == 0 and f"cluster-tune {command}" in capsys.readouterr().out

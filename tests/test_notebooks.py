@@ -6,13 +6,14 @@ import re
 import nbformat
 import pytest
 
-from cluster_tune import pages, paths
+from cluster_tune import pages, paths, provenance
 
 TEMPLATES = sorted((paths.root() / "notebooks").glob("*.ipynb"))
 PAGES = sorted((paths.root() / "book").rglob("*.ipynb"))
 NOTEBOOKS = [*TEMPLATES, *PAGES]
 FROM_DATASET = sorted((paths.root() / "book" / "datasets").glob("*.ipynb")) + [paths.root() / "book" / "first_run.ipynb"]
-COMPUTED = {*TEMPLATES, paths.root() / "book" / "first_run.ipynb"}  # these train; all other pages only read results/
+COMPUTED = {*TEMPLATES, *(paths.root() / "book" / f"{name}.ipynb" for name in ("first_run", "explore"))}
+# These train; all other pages only read results/.
 
 every = pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
 
@@ -57,6 +58,17 @@ def test_opens_with_a_title_and_has_prose_for_its_code(file):
     prose = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
     assert all(cell.source.count("\n# ") == 0 for cell in prose)
     assert 2 * len(prose) >= len(code(notebook))
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.stem)
+def test_every_figure_and_table_says_where_it_comes_from(file):
+    """And a cell reads nothing but by way of `results` and `datasets`, or that could not be said."""
+    cells = read(file).cells
+    for cell, after in zip(cells, [*cells[1:], None]):
+        if cell.cell_type == "code":
+            shown = any(provenance.SEEN & set(output.get("data", {})) for output in cell.outputs)
+            assert shown == (after is not None and provenance.TAG in after.metadata.get("tags", []))
+            assert not re.search(r"\bread_[a-z]+\(|\bopen\(|\.load_|import paths|paths,|, paths", cell.source)
 
 
 @every

@@ -47,7 +47,7 @@ def test_a_page_is_made_and_a_second_run_is_the_same_to_the_byte(checkout):
         None, ["hide-cell", "parameters"], ["injected-parameters"], None, None]
     assert notebook.cells[2].source == '# Parameters\ndataset = "mine"\nrate = 3e-05\nbudgets = [64, 256]\n'
     assert notebook.cells[3].outputs[0].text == "mine 3e-05\n[64, 256]\n"
-    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert set(notebook.metadata) == {"kernelspec", "language_info", "cluster_tune"}
     assert "TQDM_DISABLE" not in os.environ
     page.unlink()
     assert make(parameters={"rate": 3e-5, "budgets": [64, 256]}).read_bytes() == first
@@ -237,3 +237,11 @@ def test_filling_a_slot_of_a_document(tmp_path):
     assert not pages.fill(document, "here", "new")
     with pytest.raises(InputError, match="has no lines '<!-- there -->'"):
         pages.fill(document, "there", "new")
+
+
+def test_a_title_holds_no_markup_of_any_kind():
+    notebook = new_notebook(cells=[new_markdown_cell("# Before\n\nText.")])
+    pages.retitle(notebook, "<img src=x onerror=a()> $x$ {math}`y` &lt; #\n[a](b)\x1b\u202e " + "w" * 200)
+    heading, *rest = notebook.cells[0].source.splitlines()
+    assert heading.startswith(r"# ‹img src=x onerror=a()› \$x\$ \{math\}\`y\` \&lt; \# \[a\](b) www") and rest == ["", "Text."]
+    assert len(heading.replace("\\", "")) == 122 and heading.isprintable()

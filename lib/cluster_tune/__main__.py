@@ -1,60 +1,16 @@
 """The command line: `cluster-tune COMMAND`, one command a thing a person wants done.
 
 Only arguments, progress and exit codes are here; each command is a call of the library. Bad input prints one line and
-exits with 2, an interruption with 130.
+exits with 2, an interruption with 130; `check` exits with 1 where it finds something.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from cluster_tune import __version__, design, paths
-from cluster_tune.errors import InputError
-
-
-class _Progress:
-    """Shows what `experiment.ensure` and `reference.ensure` report: a bar over runs with the time left, and one line for
-    whatever is finished."""
-
-    def __init__(self):
-        self.bar = None
-
-    def __call__(self, event: str, facts: dict) -> None:
-        getattr(self, event)(facts)
-
-    def plan(self, facts: dict) -> None:
-        from tqdm import tqdm
-
-        self.close()
-        done = facts["wanted"] - facts["missing"]
-        print(f"{facts['dataset']}: {facts['missing']} of {facts['wanted']} runs to do", flush=True)
-        self.bar = tqdm(total=facts["wanted"], initial=done, unit="run", file=sys.stderr, dynamic_ncols=True)
-
-    def stage(self, facts: dict) -> None:
-        self.bar.set_postfix_str(facts["what"])
-
-    def update(self, facts: dict) -> None:
-        self.bar.set_postfix_str(f"{facts['what']}: update {facts['update']}/{facts['updates']}, loss {facts['loss']:.3f}")
-
-    def run(self, record: dict) -> None:
-        from tqdm import tqdm
-
-        keys = f"{record['dataset']} {record['encoder']} {record['setting']} {record['recipe']} {record['budget']}"
-        line = f"{keys} #{record['repetition']}: accuracy {record['accuracy']:.3f}, {record['seconds']:.0f} s"
-        tqdm.write(line, file=sys.stdout)
-        sys.stdout.flush()
-        self.bar.update()
-
-    def done(self, facts: dict) -> None:
-        from tqdm import tqdm
-
-        tqdm.write(facts["what"], file=sys.stdout)
-        sys.stdout.flush()
-        self.bar.update(facts["count"])
-
-    def close(self) -> None:
-        if self.bar is not None:
-            self.bar.close()
+from cluster_tune.errors import InputError, unknown
 
 
 class _Passes:
@@ -106,35 +62,114 @@ def _data(options: argparse.Namespace) -> None:
 def _run(options: argparse.Namespace) -> None:
     from cluster_tune import experiment
 
-    wanted = design.runs(
+    wanted = design.combine(
         options.datasets,
         options.encoder,
         options.settings,
         options.recipes,
         options.budgets,
         range(options.repetitions),
+        options.clustering,
     )
-    progress = _Progress()
+    if options.clustering not in design.CLUSTERINGS:  # settings without clusters would not notice
+        raise unknown("clustering", options.clustering, design.CLUSTERINGS)
+    changes = experiment.Changes(options.inter_epochs, options.mlm_epochs, options.clusters)
+    _compute(wanted, options, text_column=options.text_column, label_column=options.label_column, changes=changes)
+
+
+def _grid(options: argparse.Namespace) -> None:
+    from cluster_tune import experiment
+
+    wanted, changes = _wanted(options), experiment.Changes(mlm_epochs=options.mlm_epochs)
+    if not wanted:  # more shards than there are groups of runs, which is no mistake in an array of jobs
+        return print(f"shard {options.shard} of this grid is empty")
+    if options.dry_run:
+        return _survey(wanted, changes)
+    log = paths.writable(paths.logs()) / f"grid-{options.profile}.log"
+    left_out = _compute(wanted, options, log, changes=changes, tolerant=True)
+    known, done, _ = experiment.survey(wanted, changes=changes)
+    print(f"{options.profile}: {len(done)} of {len(wanted)} runs are in '{paths.results()}'")
+    _complain(len(wanted) - len(known), left_out)
+
+
+def _wanted(options: argparse.Namespace) -> list[design.Run]:
+    """The runs of the profile that the options leave."""
+    wanted = design.runs(options.profile, options.datasets, options.encoder)
+    if options.only:
+        known = {design.group(run) for run in wanted}
+        for name in options.only:
+            if name not in known:
+                raise unknown("group of runs", name, known)
+        wanted = [run for run in wanted if design.group(run) in options.only]
+    return design.shard(wanted, options.shard) if options.shard else wanted
+
+
+def _survey(wanted: list[design.Run], changes) -> None:
+    """What is there and what is missing, as a table."""
+    import pandas as pd
+
+    from cluster_tune import experiment, tables
+
+    known, done, left_out = experiment.survey(wanted, changes=changes)
+    missing = [run for run in known if run not in set(done)]
+    starts = {(run.dataset, run.setting, run.clustering, design.family(run.recipe)) for run in missing}
+    models = sum(setting != "base" for _, setting, *_ in starts)
+    if known:
+        there = tables.coverage(pd.DataFrame(done, columns=pd.DataFrame(known).columns), known)
+        print(there.replace(" runs", "", regex=True).replace(" of ", "/", regex=True).T.to_string())
+    print(f"{len(missing)} of {len(wanted)} runs to do, from {models} inter-trained models")
+    _complain(len(wanted) - len(known), left_out)
+
+
+def _complain(runs: int, left_out: list[str]) -> None:
+    if left_out:
+        raise InputError(f"{runs} runs are left out: {'; '.join(left_out)}")
+
+
+def _compute(wanted: list[design.Run], options: argparse.Namespace, log: Path | None = None, **more) -> list[str]:
+    """`experiment.ensure` with progress, and the options that every computation has."""
+    from cluster_tune import experiment
+    from cluster_tune.progress import Progress
+
+    if not wanted:
+        raise InputError("that is a grid without runs; ask for at least one data set, setting, budget and repetition")
+    progress = Progress(log)
+    how = {"device": options.device, "precision": options.precision, "keep_models": options.keep_models}
     try:
-        experiment.ensure(
-            wanted,
-            text_column=options.text_column,
-            label_column=options.label_column,
-            device=options.device,
-            precision=options.precision,
-            report=progress,
-        )
+        return experiment.ensure(wanted, report=progress, **how, **more)
     finally:
         progress.close()
 
 
 def _reference(options: argparse.Namespace) -> None:
     from cluster_tune import reference
+    from cluster_tune.progress import Progress
 
-    progress = _Progress()
+    progress = Progress()
     try:
         reference.ensure(
             options.datasets,
+            budgets=options.budgets,
+            repetitions=range(options.repetitions),
+            vectors=options.glove,
+            text_column=options.text_column,
+            label_column=options.label_column,
+            report=progress,
+        )
+    finally:
+        progress.close()
+
+
+def _few_labels(options: argparse.Namespace) -> None:
+    from cluster_tune import few_labels
+    from cluster_tune.progress import Progress
+
+    progress = Progress()
+    try:
+        few_labels.ensure(
+            options.datasets,
+            encoder=options.encoder,
+            wanted=options.methods,
             budgets=options.budgets,
             repetitions=range(options.repetitions),
             vectors=options.glove,
@@ -179,12 +214,49 @@ def _page(options: argparse.Namespace) -> None:
     from cluster_tune import pages
 
     parameters = dict(_pair(text) for text in options.parameters)
+    if options.all:
+        return _pages(options, parameters)
+    if not options.name:
+        raise InputError("page needs the name of a data set, or --all")
     if options.first_run:
         out, title = paths.book() / "first_run.ipynb", "A first run"
     else:
         out, title = options.out, options.title
         parameters = {"profile": "cpu", "compute": "false", **parameters} if options.template == "dataset" else parameters
     print(pages.make(options.name, template=options.template, out=out, title=title, parameters=parameters))
+
+
+def _pages(options: argparse.Namespace, parameters: dict[str, str]) -> None:
+    """A page of each data set of a profile, with what is missing computed first unless told otherwise."""
+    from cluster_tune import experiment, pages, results
+
+    names = options.datasets or design.profile(options.profile).datasets
+    grids = {name: design.grid(name, options.encoder, options.profile) for name in names}
+    compute = pages.convert("compute", parameters.get("compute", "true"), True)
+    left_out = _compute_pages(grids, options) if compute else []
+    given = {"profile": options.profile, "encoder": options.encoder} | parameters | {"compute": "false"}
+    for name, grid in grids.items():
+        try:
+            done = len(results.of(experiment.named(grid)))
+            print(f"{pages.make(name, parameters=given)}: {done} of {len(grid)} runs")
+        except InputError as error:
+            left_out.append(f"{name} ({error})")
+    if left_out:
+        raise InputError(f"some pages or runs are left out: {'; '.join(left_out)}")
+
+
+def _compute_pages(grids: dict[str, list[design.Run]], options: argparse.Namespace) -> list[str]:
+    """The runs that pages show, in the order of their profile, and their reference methods; why some are left out."""
+    from cluster_tune import reference
+
+    shown = {run for grid in grids.values() for run in grid}
+    wanted = [run for run in design.runs(options.profile, grids, options.encoder) if run in shown]
+    log = paths.writable(paths.logs()) / f"pages-{options.profile}.log"
+    left_out = _compute(wanted, options, log, tolerant=True)
+    for name, grid in grids.items():
+        if not any(name in line.split(" (")[0].split(", ") for line in left_out):
+            reference.ensure_beside(grid)
+    return left_out
 
 
 def _refresh(options: argparse.Namespace) -> None:
@@ -194,14 +266,52 @@ def _refresh(options: argparse.Namespace) -> None:
         print(pages.refresh(file))
 
 
+def _check(options: argparse.Namespace) -> int:
+    from cluster_tune import provenance
+
+    files = [Path(file) for file in options.files] or sorted(paths.book().rglob("*.ipynb"))
+    found = {paths.shown(file): why for file in files if (why := provenance.stale(file))}
+    for file, why in found.items():
+        print(f"{file} is stale: {'; '.join(why)}")
+    if not found:
+        print(f"{len(files)} pages are as results, parameters and code have them")
+    return int(bool(found))
+
+
+def _launch(options: argparse.Namespace) -> None:
+    from cluster_tune import launch, pages
+
+    url, _ = launch.address()
+    files = [*paths.book().rglob("*.ipynb"), *(paths.root() / "notebooks").glob("*.ipynb")]
+    changed = pages.relaunch(sorted(files))
+    print(f"{len(changed)} of {len(files)} notebooks changed: " + (f"they run from {url}" if url else "there is no address"))
+
+
 def _readme(options: argparse.Namespace) -> None:
-    from cluster_tune import datasets, pages, results, tables
+    from cluster_tune import citation, datasets, pages, results, tables
 
     titles = {name: entry.title for name, entry in datasets.REGISTRY.items()}
-    runs = results.load(encoder="minilm")
+    runs = results.load(encoder="minilm", clustering="sib")
     table = tables.beside_published(runs, results.published("paper_table2_accuracy_at_64"), titles)
     changed = pages.fill(paths.root() / "README.md", "results", tables.markdown(table))
     print("README.md has new results" if changed else "README.md is as the results have it")
+    changed = pages.fill(paths.book() / "cite.md", "citation", citation.page())
+    print("book/cite.md has a new citation" if changed else "book/cite.md is as CITATION.cff has it")
+
+
+def _verdicts(options: argparse.Namespace) -> None:
+    from cluster_tune import pages, verdicts
+
+    judged = verdicts.judge(verdicts.claims(), verdicts.evidence())
+    changed = verdicts.changes(judged, verdicts.expected())
+    for line in changed:
+        print(line)
+    if changed and not options.accept:
+        raise InputError(f"{len(changed)} verdicts are not as expected; look at them, then run it with --accept")
+    if options.accept:
+        verdicts.accept(judged)
+        print(pages.refresh(paths.book() / "published_and_obtained.ipynb"))
+    print(f"{len(judged)} claims, {len(changed)} verdicts changed")
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -242,10 +352,25 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--recipes", type=_names, default=["paper", "trained"], metavar="A,B", help="default: paper,trained")
     one.add_argument("--budgets", type=_numbers, default=[64, 128], metavar="N,N", help="default: 64,128")
     one.add_argument("--repetitions", type=int, default=5, metavar="N", help="default: 5")
+    named = ",".join(design.CLUSTERINGS)
+    one.add_argument("--clustering", default="sib", metavar="NAME", help=f"one of {named} (default: sib)")
+    one.add_argument("--clusters", type=int, default=design.N_CLUSTERS, metavar="K", help="default: 50")
+    one.add_argument("--inter-epochs", type=int, metavar="N", help="passes over the clusters (default: the recipe's, 1)")
+    one.add_argument("--mlm-epochs", type=int, metavar="N", help="passes over masked words (default: the recipe's, 30)")
     _columns(one)
-    one.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
-    one.add_argument("--precision", default="auto", help="auto, bf16 or fp32 (default: auto)")
+    _device(one)
     one.set_defaults(call=_run)
+
+    one = commands.add_parser("grid", help="compute what is missing of a profile: all data sets, or one machine's share")
+    one.add_argument("--profile", default="cpu", help=f"{', '.join(design.PROFILES)} (default: cpu)")
+    one.add_argument("--datasets", type=_names, default=[], metavar="A,B", help="default: the profile's")
+    one.add_argument("--encoder", default="minilm", help="minilm, bert-base, a hub id or a folder (default: minilm)")
+    one.add_argument("--shard", metavar="I/N", help="the I-th of N shares, by inter-trained models")
+    one.add_argument("--only", type=_names, metavar="A,B", help="these groups of runs, as isear.minilm.base.paper")
+    one.add_argument("--mlm-epochs", type=int, metavar="N", help="passes over masked words (default: the recipe's, 30)")
+    one.add_argument("--dry-run", action="store_true", help="say what there is and what is missing, and stop")
+    _device(one)
+    one.set_defaults(call=_grid)
 
     one = commands.add_parser("reference", help="compute what is missing of the clusterings and reference classifiers")
     one.add_argument("datasets", nargs="+", metavar="DATASET", help="a name, or the path of a CSV or parquet file")
@@ -255,6 +380,16 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--without-glove", dest="glove", action="store_false", help="leave out what needs GloVe vectors")
     _columns(one)
     one.set_defaults(call=_reference)
+
+    one = commands.add_parser("few-labels", help="try what else can be done with a few hundred labels")
+    one.add_argument("datasets", nargs="+", metavar="DATASET", help="a name, or the path of a CSV or parquet file")
+    one.add_argument("--encoder", default="minilm", help="minilm, bert-base, a hub id or a folder (default: minilm)")
+    one.add_argument("--methods", type=_names, metavar="A,B", help="default: all that the data set can have")
+    one.add_argument("--budgets", type=_numbers, default=[64, 256, 1024], metavar="N,N", help="default: 64,256,1024")
+    one.add_argument("--repetitions", type=int, default=5, metavar="N", help="default: 5")
+    one.add_argument("--without-glove", dest="glove", action="store_false", help="leave out what needs GloVe vectors")
+    _columns(one)
+    one.set_defaults(call=_few_labels)
 
     one = commands.add_parser("cluster", help="cluster the texts of a file: ids, key terms, NMI with its labels")
     one.add_argument("file", metavar="TEXTS", help="a CSV or parquet file, a row a text")
@@ -273,11 +408,27 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("files", nargs="+", metavar="FILE", help="a notebook")
     one.set_defaults(call=_refresh)
 
-    one = commands.add_parser("readme", help="write the table of results in README.md anew")
+    one = commands.add_parser("check", help="say which pages are stale against results, parameters or code")
+    one.add_argument("files", nargs="*", metavar="FILE", help="a page (default: every page of the book)")
+    one.set_defaults(call=_check)
+
+    one = commands.add_parser("launch", help="let notebooks run where only they are, from the address in _config.yml")
+    one.set_defaults(call=_launch)
+
+    one = commands.add_parser("readme", help="write the table of README.md and the citations of book/cite.md anew")
     one.set_defaults(call=_readme)
 
+    one = commands.add_parser("verdicts", help="judge the paper's numbers anew and compare with what is expected")
+    one.add_argument("--accept", action="store_true", help="make what came out the expected verdicts, and renew the page")
+    one.set_defaults(call=_verdicts)
+
     one = commands.add_parser("page", help="execute a notebook into a page of the book")
-    one.add_argument("name", metavar="NAME", help="a data set")
+    one.add_argument("name", metavar="NAME", nargs="?", help="a data set")
+    one.add_argument("--all", action="store_true", help="pages of all data sets of a profile; computes what is missing")
+    one.add_argument("--profile", default="cpu", help=f"with --all: {', '.join(design.PROFILES)} (default: cpu)")
+    one.add_argument("--datasets", type=_names, default=[], metavar="A,B", help="with --all: these (default: the profile's)")
+    one.add_argument("--encoder", default="minilm", help="with --all: as for run (default: minilm)")
+    _device(one)
     one.add_argument("--template", default="dataset", help="a notebook of notebooks/ (default: dataset)")
     one.add_argument("--title", help="the page's title (default: the data set's)")
     one.add_argument("--out", help="where to write it (default: book/datasets/NAME.ipynb)")
@@ -292,6 +443,12 @@ def _columns(command: argparse.ArgumentParser) -> None:
     command.add_argument("--label-column", default="label", help="of a file of your own (default: label)")
 
 
+def _device(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    command.add_argument("--precision", default="auto", help="auto, bf16 or fp32 (default: auto)")
+    command.add_argument("--keep-models", action="store_true", help="leave inter-trained weights in models/")
+
+
 class _Parser(argparse.ArgumentParser):
     """An argument parser that reports in one line, as everything else here does."""
 
@@ -303,14 +460,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     try:
         options = parser().parse_args(arguments)
-        options.call(options)
+        return options.call(options) or 0
     except InputError as error:
         print(f"cluster-tune: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("cluster-tune: interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
         return 130
-    return 0
 
 
 if __name__ == "__main__":

@@ -48,7 +48,13 @@ METHODS = {
     "svm_glove": (PURPLE, "^", (0, (1, 1.2))),
     "cluster_sib": (ORANGE, "D", (0, (5, 1, 1, 1))),
 }
+SWEEP = (10, 40, 160, 640)  # ticks of the axis of updates
 CLUSTERINGS = {"sib": VERMILLION, "kmeans": SKY, "hartigan": PURPLE}
+INTER = {  # inter-training on each clustering: sIB's look is that of IT:CLUST, which it is
+    "sib": SETTINGS["clust"],
+    "kmeans": (SKY, "v", (0, (1, 1.2))),
+    "hartigan": (PURPLE, "P", (0, (5, 1, 1, 1))),
+}
 DASHES = ("solid", (0, (4, 2)), (0, (1, 1.2)), (0, (5, 1, 1, 1)))
 # Seven colours that show as small dots on white, and three shapes: twenty-one classes.
 CLASS_COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK)
@@ -143,27 +149,48 @@ def _glyphs() -> frozenset[int]:
 
 @_styled
 def learning_curves(
-    runs: pd.DataFrame, panel: str = "recipe", columns: int = 2, titles: Mapping[str, str] | None = None
+    runs: pd.DataFrame,
+    panel: str = "recipe",
+    columns: int = 2,
+    titles: Mapping[str, str] | None = None,
+    names: Sequence[str] | None = None,
+    published: pd.DataFrame | None = None,
 ) -> Figure:
     """Figure 2: accuracy (%) against labels (log scale), mean ± SEM over repetitions, a line a setting.
 
     `panel` is the column with one panel a value: 'recipe' for one data set, 'dataset' for several under one recipe.
-    `titles` gives names to show. InputError for a frame that mixes what one panel must not.
+    `titles` gives names to show; `names` lists the panels, of which those without runs say so. `published`, the
+    paper's Table 2, adds its two accuracies a data set as stars. InputError for a frame that mixes what one panel must
+    not.
     """
     stats.single(runs, *({"recipe", "dataset"} - {panel}))
     runs = stats.consistent(_some(runs, "runs"))
-    names = list(runs[panel].unique())
+    names = list(runs[panel].unique()) if names is None else list(names)
     titles = {**{name: text[0].upper() + text[1:] for name, text in tables.RECIPES.items()}, **(titles or {})}
     figure, panels = _panels(len(names), columns, shared=panel == "recipe")
+    budgets, marks = sorted(runs["budget"].unique()), {}
     for axes, name in zip(panels, names):
-        _curves(axes, runs[runs[panel] == name], narrow=columns > 2)
+        _curves(axes, runs[runs[panel] == name], columns > 2, budgets)
+        marks |= {} if published is None else _stars(axes, published[published["dataset"] == name])
         axes.set_title(_safe(titles.get(name, name)))
     figure.supxlabel("labelled texts (log scale)", fontsize=STYLE["axes.labelsize"])
     figure.supylabel("accuracy, %", fontsize=STYLE["axes.labelsize"])
-    lines = {line.get_label(): line for axes in panels for line in axes.containers}
-    figure.legend(lines.values(), lines.keys(), loc="outside upper center", ncols=len(lines), columnspacing=1.2)
+    lines = {line.get_label(): line for axes in panels for line in axes.containers} | marks
+    figure.legend(lines.values(), lines.keys(), loc="outside upper center", columnspacing=1.2,
+                  ncols=len(lines) if len(lines) < 4 else math.ceil(len(lines) / 2))
     figure.alt_text = _describe_curves(runs, panel, names, titles)
     return figure
+
+
+def _stars(axes: Axes, printed: pd.DataFrame) -> dict[str, Line2D]:
+    """The paper's two accuracies of a data set, hollow, in the colours of their settings; label -> what was drawn."""
+    drawn = {}
+    if len(printed):
+        axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))  # also in a panel without runs
+    for column, setting, label in (("bert", "base", "BERT, paper"), ("bert_it_clust", "clust", "BERT IT:CLUST, paper")):
+        (drawn[label],) = axes.plot(printed["budget"], printed[column], linestyle="none", marker="*", markersize=10,
+                                    color=SETTINGS[setting][0], markerfacecolor="white", label=label, zorder=1.5)
+    return drawn
 
 
 def _panels(n: int, columns: int, shared: bool) -> tuple[Figure, list[Axes]]:
@@ -178,9 +205,14 @@ def _panels(n: int, columns: int, shared: bool) -> tuple[Figure, list[Axes]]:
     return figure, list(grid[:n])
 
 
-def _curves(axes: Axes, runs: pd.DataFrame, narrow: bool) -> None:
+def _curves(axes: Axes, runs: pd.DataFrame, narrow: bool, budgets: Sequence[int]) -> None:
+    """A line a setting; `budgets` are those of all panels, which share one axis."""
+    _budget_axis(axes, budgets, narrow)
+    if runs.empty:
+        return _nothing(axes)
     means = stats.summary(runs, ["setting", "budget"]).sort_values("budget")
-    looks, names = {**SETTINGS, **METHODS}, {**tables.TITLES, **tables.REFERENCE}
+    looks = {**SETTINGS, **METHODS, **INTER}
+    names = {**tables.TITLES, **tables.REFERENCE, **tables.CLUSTERINGS}
     shown = [setting for setting in looks if setting in set(means["setting"])]
     for i, setting in enumerate(shown):
         colour, marker, dashes = looks[setting]
@@ -188,14 +220,19 @@ def _curves(axes: Axes, runs: pd.DataFrame, narrow: bool) -> None:
         beside = 2 ** (0.05 * (i - (len(shown) - 1) / 2))  # a little apart, so that no bar hides another
         axes.errorbar(line["budget"] * beside, 100 * line["mean"], 100 * line["sem"].fillna(0), color=colour,
                       marker=marker, linestyle=dashes, capsize=2 if narrow else 3, elinewidth=1.2,
-                      markersize=4 if narrow else 6, label=names[setting])
-    _budget_axis(axes, sorted(runs["budget"].unique()), narrow)
+                      markersize=4 if narrow else 6, label=names[setting], zorder=2.5 if setting in SETTINGS else 2)
 
 
-def _budget_axis(axes: Axes, budgets: Sequence[int], narrow: bool) -> None:
-    """Log-2 axis with a tick at each budget, and its number wherever there is room for one."""
+def _nothing(axes: Axes) -> None:
+    """Say in a panel that there is nothing to draw yet, so that a gap shows as one."""
+    axes.yaxis.set_major_locator(NullLocator())
+    axes.text(0.5, 0.5, "no runs yet", transform=axes.transAxes, ha="center", va="center", color=GREY)
+
+
+def _budget_axis(axes: Axes, budgets: Sequence[int], narrow: bool, numbers: float = 0) -> None:
+    """Log-2 axis with a tick at each budget, and its number wherever there is room for one (`numbers` of them)."""
     axes.set_xscale("log", base=2)
-    room = math.log2(budgets[-1] / budgets[0]) / (2.2 if narrow else 5)
+    room = math.log2(budgets[-1] / budgets[0]) / (numbers or (2.2 if narrow else 5))
     labels, last = [], 0
     for budget in budgets:
         fits = not last or math.log2(budget / last) >= room
@@ -212,11 +249,107 @@ def _describe_curves(runs: pd.DataFrame, panel: str, names: Sequence[str], title
     parts = ["Learning curves: mean accuracy with standard errors against the number of labelled texts."]
     for name in names:
         means = stats.summary(runs[runs[panel] == name], ["setting", "budget"]).sort_values("budget")
+        if means.empty:
+            parts.append(f"{titles.get(name, name)}: no runs yet.")
         for setting in (s for s in SETTINGS if s in set(means["setting"])):
             line = means[means["setting"] == setting].iloc[[0, -1]].drop_duplicates()
             ends = [f"{tables.number(100 * mean)} % at {n}" for n, mean in zip(line["budget"], line["mean"])]
             parts.append(f"{titles.get(name, name)}, {tables.TITLES[setting]}: {' to '.join(ends)} labels.")
     return " ".join(parts)
+
+
+@_styled
+def recipes(
+    runs: pd.DataFrame, budgets: Mapping[str, int], titles: Mapping[str, str] | None = None
+) -> Figure:
+    """What training for longer does: a data set a row, each setting an arrow from the paper's recipe to `trained`.
+
+    `budgets` (data set -> labels) lists the rows, of which those without runs say so. Hollow: the paper's recipe.
+    """
+    means = stats.consistent(runs).groupby(["dataset", "budget", "setting", "recipe"])["accuracy"].mean()
+    figure = _figure(1.1 + 0.52 * len(budgets), "Accuracy under the paper's recipe and under the trained one.")
+    axes = figure.subplots()
+    for row, (name, budget) in enumerate(budgets.items()):
+        drawn = [_shift(axes, means, (name, budget), setting, row + shift)
+                 for setting, shift in (("base", -0.17), ("clust", 0.17))]
+        title = (titles or {}).get(name, name)
+        if not any(drawn):
+            axes.annotate("no runs yet", (0.5, row), xycoords=("axes fraction", "data"), ha="center", va="center", color=GREY)
+        figure.alt_text += f" {title}: {', '.join(filter(None, drawn)) or 'no runs yet'}."
+    axes.set_yticks(range(len(budgets)), [_safe((titles or {}).get(name, name)) for name in budgets])
+    axes.set(ylim=(len(budgets) - 0.5, -0.5), xlabel="accuracy, %")
+    axes.grid(axis="y", visible=False)
+    figure.legend(handles=[_recipe_key(setting, recipe) for recipe in ("paper", "trained") for setting in ("base", "clust")],
+                  loc="outside upper center", ncols=2, columnspacing=1.2)
+    return figure
+
+
+def _shift(axes: Axes, means: pd.Series, key: tuple, setting: str, y: float) -> str:
+    """One arrow, or the one end that there is; returns it in words, '' for none."""
+    colour, marker, _ = SETTINGS[setting]
+    ends = [100 * means.get((*key, setting, recipe), float("nan")) for recipe in ("paper", "trained")]
+    if not np.isnan(ends).any():
+        axes.plot(ends, [y, y], color=colour, linewidth=1.2, zorder=1.5)
+    for x, face in zip(ends, ("white", colour)):
+        axes.plot(x, y, marker=marker, color=colour, markerfacecolor=face, markersize=7, linestyle="none")
+    if np.isnan(ends).all():
+        return ""
+    return f"{tables.TITLES[setting]} from {tables.percent(ends[0], 1)} to {tables.percent(ends[1], 1)}"
+
+
+def _recipe_key(setting: str, recipe: str) -> Line2D:
+    colour, marker, _ = SETTINGS[setting]
+    face = "white" if recipe == "paper" else colour
+    return Line2D([], [], color=colour, marker=marker, markerfacecolor=face, markersize=7, linestyle="none",
+                  label=f"{tables.TITLES[setting]}, {tables.RECIPES[recipe]}")
+
+
+@_styled
+def updates_curves(
+    runs: pd.DataFrame, names: Sequence[str], budgets: Sequence[int], titles: Mapping[str, str] | None = None
+) -> Figure:
+    """Accuracy (%, mean ± SEM) against the number of updates (log scale), a row of panels a budget, a column a data set.
+
+    Lines: runs that differ in nothing but their updates (`stats.by_updates`). Hollow marks: the paper's recipe, whose
+    rate and batch are others. Panels without runs say so.
+    """
+    runs = stats.consistent(runs)
+    figure, panels = _panels(len(names) * len(budgets), len(names), shared=False)
+    shown = runs[runs["dataset"].isin(names) & runs["budget"].isin(budgets) & ~runs["recipe"].isin(tables.RECIPES)]
+    ticks = sorted({*SWEEP, *shown["updates"]})
+    figure.alt_text = "Accuracy against the number of updates."
+    for axes, (budget, name) in zip(panels, ((budget, name) for budget in budgets for name in names)):
+        part = runs[(runs["dataset"] == name) & (runs["budget"] == budget)]
+        title = f"{(titles or {}).get(name, name)}, {budget} labels"
+        axes.set_title(_safe(title), fontsize=11)
+        _budget_axis(axes, ticks, narrow=True, numbers=3.5)
+        figure.alt_text += f" {title}: {_swept(axes, part) or 'no runs yet'}."
+    figure.supxlabel("updates (log scale)", fontsize=STYLE["axes.labelsize"])
+    figure.supylabel("accuracy, %", fontsize=STYLE["axes.labelsize"])
+    lines = {line.get_label(): line for axes in panels for line in axes.containers}
+    keys = [_recipe_key(setting, "paper") for setting in ("base", "clust")]
+    figure.legend(handles=[*lines.values(), *keys], loc="outside upper center", ncols=2, columnspacing=1.2)
+    return figure
+
+
+def _swept(axes: Axes, runs: pd.DataFrame) -> str:
+    """The lines and marks of one panel; returns them in words, '' for none."""
+    if runs.empty:
+        _nothing(axes)
+        return ""
+    told = []
+    for setting in ("base", "clust"):
+        colour, marker, dashes = SETTINGS[setting]
+        line = stats.summary(stats.by_updates(runs[runs["setting"] == setting]), ["updates"]).sort_values("updates")
+        if len(line):
+            axes.errorbar(line["updates"], 100 * line["mean"], 100 * line["sem"].fillna(0), color=colour, marker=marker,
+                          linestyle=dashes, markersize=4, capsize=2, elinewidth=1.2, label=tables.TITLES[setting])
+            ends = [f"{tables.number(100 * row['mean'])} % after {row['updates']:.0f}" for _, row in line.iloc[[0, -1]].iterrows()]
+            told.append(f"{tables.TITLES[setting]} {' and '.join(dict.fromkeys(ends))}")
+        paper = runs[(runs["recipe"] == "paper") & (runs["setting"] == setting)]
+        axes.plot(paper["updates"].unique(), 100 * paper.groupby("updates", sort=False)["accuracy"].mean(), color=colour,
+                  marker=marker, markerfacecolor="white", markersize=7, linestyle="none")
+    return ", ".join(told)
 
 
 @_styled
@@ -241,12 +374,12 @@ def reference_curves(
     names, titles = tables.by_kind(reference["dataset"].unique(), topical), titles or {}
     figure, panels = _panels(len(names), columns, shared=False)
     for axes, name in zip(panels, names):
-        _curves(axes, frame[frame["dataset"] == name], narrow=columns > 2 and len(names) > 2)
+        _curves(axes, frame[frame["dataset"] == name], columns > 2 and len(names) > 2, sorted(frame["budget"].unique()))
         axes.set_title(_safe(titles.get(name, name)))
     figure.supxlabel("labelled texts (log scale)", fontsize=STYLE["axes.labelsize"])
     figure.supylabel("accuracy, %", fontsize=STYLE["axes.labelsize"])
     lines = {line.get_label(): line for axes in panels for line in axes.containers}
-    figure.legend(lines.values(), lines.keys(), loc="outside upper center", ncols=math.ceil(len(lines) / 2))
+    figure.legend(lines.values(), lines.keys(), loc="outside upper center", ncols=min(3, math.ceil(len(lines) / 2)))
     figure.alt_text = _describe_reference(reference, names, titles)
     return figure
 
@@ -259,6 +392,88 @@ def _describe_reference(reference: pd.DataFrame, names: Sequence[str], titles: M
         best = f"{tables.REFERENCE[last['method']]} with {tables.number(100 * last['mean'])} %"
         parts.append(f"{titles.get(name, name)}: best at {last['budget']} labels is {best}.")
     return " ".join(parts)
+
+
+@_styled
+def nmi_gain(
+    effects: pd.DataFrame, topical: Mapping[str, bool] | None = None, titles: Mapping[str, str] | None = None
+) -> Figure:
+    """Figure 4: error reduction (%) against NMI, a point a data set, with the fitted line and its 95 % interval.
+
+    `effects` is `tables.nmi_effects` of one source. Without three data sets there is no line.
+    """
+    stats.single(effects, "source")
+    figure = _figure(3.6, "Error reduction against normalised mutual information of clusters and classes.")
+    axes = figure.subplots()
+    axes.set(xlabel="NMI of sIB's clusters with the classes", ylabel="error reduction, %")
+    if effects.empty:
+        _nothing(axes)
+        return figure
+    top = 1.08 * effects["nmi"].max()
+    line = stats.fit_line(effects["nmi"], effects["error_reduction"])
+    if line is not None:
+        x = np.linspace(0, top, 100)
+        height, low, high = line.at(x)
+        axes.fill_between(x, low, high, color=FAINT, alpha=0.6, linewidth=0, label="95 % interval of the line")
+        axes.plot(x, height, color=GREY, label="fitted line")
+    for kind, marker, face in ((True, "o", BLACK), (False, "^", "white"), (None, "s", GREY)):
+        part = effects[[(topical or {}).get(name) is kind for name in effects["dataset"]]]
+        if len(part):
+            axes.plot(part["nmi"], part["error_reduction"], marker, color=BLACK, markerfacecolor=face, markersize=7,
+                      label=tables.KINDS.get(kind, "kind unknown"), zorder=3)
+    values = effects["error_reduction"]
+    room = 0.12 * (values.max() - values.min() or 1)
+    axes.set(xlim=(0, top), ylim=(min(0, values.min()) - room, values.max() + 1.5 * room))
+    axes.axhline(0, color=GREY, linewidth=0.8)
+    _named_points(axes, effects, titles or {})
+    figure.legend(loc="outside upper center", ncols=4, columnspacing=1.0, handlelength=1.6, fontsize=10)
+    told = [f"{(titles or {}).get(row.dataset, row.dataset)} {tables.percent(row.error_reduction)} at "
+            f"{tables.number(row.nmi, 2)}" for row in effects.sort_values("nmi").itertuples()]
+    figure.alt_text += f" {', '.join(told)}."
+    return figure
+
+
+def _named_points(axes: Axes, effects: pd.DataFrame, titles: Mapping[str, str]) -> None:
+    """A name beside each point, moved up where it would cover the one below it."""
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    placed: list[tuple[float, float]] = []
+    for row in effects.sort_values("error_reduction").itertuples():
+        x, y = (row.nmi - left) / (right - left), (row.error_reduction - bottom) / (top - bottom)
+        near = [other for at, other in placed if abs(at - x) < 0.25 and other > y - 0.065]
+        y = max([y, *(other + 0.065 for other in near)])
+        placed.append((x, y))
+        text = axes.annotate(_safe(titles.get(row.dataset, row.dataset)), (x, y), (-9 if x > 0.8 else 9, 0), fontsize=10,
+                             xycoords="axes fraction", textcoords="offset points", va="center",
+                             ha="right" if x > 0.8 else "left")
+        text.set_path_effects([patheffects.withStroke(linewidth=2.5, foreground="white")])
+
+
+@_styled
+def clustering_curves(
+    runs: pd.DataFrame, names: Sequence[str], columns: int = 3, titles: Mapping[str, str] | None = None
+) -> Figure:
+    """Figure 6: accuracy (%) after inter-training on each clustering, and without, against labels; a panel a data set.
+
+    Runs of one recipe. Mean ± SEM over repetitions; data sets without runs say so, a clustering without runs has no
+    line.
+    """
+    stats.single(_some(runs, "runs"), "recipe")
+    frame = runs[runs["setting"].isin(["base", "clust"])]
+    frame = frame.assign(setting=frame["setting"].where(frame["setting"] == "base", frame["clustering"]))
+    figure, panels = _panels(len(names), columns, shared=False)
+    budgets = sorted(frame["budget"].unique())
+    figure.alt_text = "Learning curves by the clustering of inter-training: mean accuracy against labelled texts."
+    for axes, name in zip(panels, names):
+        part, title = frame[frame["dataset"] == name], (titles or {}).get(name, name)
+        _curves(axes, part, columns > 2, budgets)
+        axes.set_title(_safe(title))
+        there = [text for key, text in tables.CLUSTERINGS.items() if key in set(part["setting"])]
+        figure.alt_text += f" {title}: {', '.join(there) or 'no runs yet'}."
+    figure.supxlabel("labelled texts (log scale)", fontsize=STYLE["axes.labelsize"])
+    figure.supylabel("accuracy, %", fontsize=STYLE["axes.labelsize"])
+    lines = {line.get_label(): line for axes in panels for line in axes.containers}
+    figure.legend(lines.values(), lines.keys(), loc="outside upper center", ncols=max(len(lines), 1), columnspacing=1.2)
+    return figure
 
 
 @_styled
@@ -300,6 +515,60 @@ def _bars(axes: Axes, spans: pd.DataFrame, order: Sequence[str], key: str, shift
 # --- The data ------------------------------------------------------------------------------------------------------
 
 
+# package -> title, colour, marker, dashes
+PACKAGES = {
+    "cluster-tune": ("sIB here", VERMILLION, "s", "solid"),
+    "sib-clustering": ("sib-clustering", BLACK, "o", (0, (4, 2))),
+}
+
+
+@_styled
+def growth(scaling: pd.DataFrame) -> Figure:
+    """How long sIB takes with more documents, terms, clusters and cores, here and in sib-clustering: a panel each.
+
+    `scaling` (`benchmarks/sib_scaling.csv`): varied, value, package, seconds. Both axes of a panel are logarithmic.
+    """
+    names = list(dict.fromkeys(_some(scaling, "times")["varied"]))
+    rows = math.ceil(len(names) / 2)
+    figure = _figure(0.9 + 2.9 * rows)
+    panels = figure.subplots(rows, 2, squeeze=False).ravel()
+    for axes in panels[len(names) :]:
+        axes.set_axis_off()
+    for axes, name in zip(panels, names):
+        part = scaling[scaling["varied"] == name]
+        for package, (title, colour, marker, dashes) in PACKAGES.items():
+            line = part[part["package"] == package].sort_values("value")
+            axes.plot(line["value"], line["seconds"], color=colour, marker=marker, linestyle=dashes, label=title)
+        axes.set(title=name, yscale="log", ylabel="seconds" if name in names[::2] else "")
+        axes.yaxis.set_major_formatter("{x:g}")
+        _size_axis(axes, sorted(part["value"].unique()))
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    figure.alt_text = _describe_growth(scaling, names)
+    return figure
+
+
+def _size_axis(axes: Axes, sizes: Sequence[int]) -> None:
+    """A logarithmic axis with ticks at the first, the last and at most two other sizes."""
+    axes.set_xscale("log")
+    ticks = sizes if len(sizes) < 4 else [sizes[round(i * (len(sizes) - 1) / 3)] for i in range(4)]
+    short = [f"{size // 1000}K" if size >= 1000 and size % 1000 == 0 else str(size) for size in ticks]
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_major_formatter(FixedFormatter(short))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _describe_growth(scaling: pd.DataFrame, names: Sequence[str]) -> str:
+    parts = ["Lines on logarithmic axes: seconds that sIB takes."]
+    for name in names:
+        for package, (title, *_) in PACKAGES.items():
+            line = scaling[(scaling["varied"] == name) & (scaling["package"] == package)].sort_values("value")
+            if len(line):
+                ends = line.iloc[[0, -1]].drop_duplicates()
+                said = [f"{tables.number(row.seconds, 2)} s with {row.value:,}" for row in ends.itertuples()]
+                parts.append(f"{name.capitalize()}, {title}: {' to '.join(said)}.")
+    return " ".join(parts)
+
+
 @_styled
 def class_sizes(labels: Iterable) -> Figure:
     """How many texts each class has, the largest on top; `labels` holds one a text."""
@@ -316,6 +585,39 @@ def class_sizes(labels: Iterable) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     figure.alt_text = (f"Bars: texts in each of {len(counts)} classes, from {counts.iloc[-1]:,} ({counts.index[-1]}) "
                        f"down to {counts.iloc[0]:,} ({counts.index[0]}).")
+    return figure
+
+
+@_styled
+def class_shares(
+    data: pd.DataFrame, names: Sequence[str], titles: Mapping[str, str] | None = None, split: str = "train"
+) -> Figure:
+    """How even the classes are: a row a data set, a dot a class at its share (%) of the texts, a bar at an even share.
+
+    `data` counts texts by dataset, split and label. Data sets without counts say so.
+    """
+    figure = _figure(0.8 + 0.4 * len(names), "Share of each class in the training texts.")
+    axes = figure.subplots()
+    for row, name in enumerate(names):
+        title, part = (titles or {}).get(name, name), data[(data["dataset"] == name) & (data["split"] == split)]
+        shares = 100 * part["count"].to_numpy(float) / max(part["count"].sum(), 1)
+        if not len(shares):
+            axes.annotate("not counted yet", (0.5, row), xycoords=("axes fraction", "data"), ha="center", va="center",
+                          color=GREY)
+            figure.alt_text += f" {title}: not counted yet."
+            continue
+        axes.plot([100 / len(shares)] * 2, [row - 0.3, row + 0.3], color=GREY, linewidth=2.5)
+        axes.plot(shares, [row] * len(shares), "o", color=BLUE, alpha=0.6, markersize=6)
+        figure.alt_text += (f" {title}: {len(shares)} classes from {tables.number(shares.min())} to "
+                            f"{tables.number(shares.max())} %.")
+    axes.set_yticks(range(len(names)), [_safe((titles or {}).get(name, name)) for name in names])
+    axes.set(ylim=(len(names) - 0.4, -0.6), xlabel="share of the training texts, %")
+    axes.set_xlim(left=0)
+    axes.grid(axis="y", visible=False)
+    keys = [Line2D([], [], color=BLUE, marker="o", linestyle="none", label="a class"),
+            Line2D([], [], color=GREY, marker="|", markersize=12, markeredgewidth=2.5, linestyle="none",
+                   label="even share")]
+    figure.legend(handles=keys, loc="outside upper center", ncols=2)
     return figure
 
 
@@ -371,14 +673,24 @@ def losses(losses: pd.DataFrame, clusters: int | None = None) -> Figure:
     """Inter-training's loss over its updates, smoothed by a running mean whose width the axis states.
 
     Columns: update, loss, and `setting` and `recipe` where there are several: colour is the setting, dashes the
-    recipe. With `clusters`, a line marks ln(clusters), the loss of an even guess.
+    recipe. With `clusters`, a line marks ln(clusters), the loss of an even guess. Losses over masked words, of another
+    scale, have a panel of their own.
     """
     frame = _some(losses, "losses")
     frame = frame.assign(setting=frame.get("setting", "clust"), recipe=frame.get("recipe", ""))
-    recipes, lines = list(frame["recipe"].unique()), frame.groupby(["setting", "recipe"], sort=False)
+    words, recipes = frame["setting"] == "mlm", list(frame["recipe"].unique())
+    kinds = [(part, count) for part, count in ((frame[~words], clusters), (frame[words], None)) if len(part)]
+    figure = _figure(3.1 * len(kinds), "Loss of inter-training over its updates.")
+    for axes, (part, count) in zip(figure.subplots(len(kinds), squeeze=False).ravel(), kinds):
+        _losses(figure, axes, part, recipes, count)
+        if words.any():
+            axes.set_title("predicting masked words" if part["setting"].iloc[0] == "mlm" else "predicting clusters")
+    return figure
+
+
+def _losses(figure: Figure, axes, frame: pd.DataFrame, recipes: list[str], clusters: int | None) -> None:
+    lines = frame.groupby(["setting", "recipe"], sort=False)
     window = max(1, int(lines.size().max()) // 20 // 2 * 2 + 1)
-    figure = _figure(3.1, "Loss of inter-training over its updates.")
-    axes = figure.subplots()
     for (setting, recipe), line in lines:
         line = line.sort_values("update")
         colour, dashes = SETTINGS[setting][0], DASHES[recipes.index(recipe) % len(DASHES)]
@@ -396,7 +708,6 @@ def losses(losses: pd.DataFrame, clusters: int | None = None) -> Figure:
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.legend(loc="lower left")
-    return figure
 
 
 @_styled
@@ -406,9 +717,8 @@ def projections(points: pd.DataFrame, columns: int = 2) -> Figure:
     Columns: x, y, label, panel. Classes have a colour, a shape, and a number at their middle that the legend names.
     Beyond twenty classes the rarest share one grey class.
     """
-    frame = _some(points, "points").assign(label=_frequent(points["label"].astype(str)))
-    names, classes = list(frame["panel"].unique()), set(frame["label"])
-    codes = {label: i for i, label in enumerate(sorted(classes - {OTHER}))} | dict.fromkeys(classes & {OTHER}, -1)
+    frame = _some(points, "points").assign(label=frequent(points["label"].astype(str)))
+    names, codes = list(frame["panel"].unique()), class_codes(frame["label"])
     columns = min(columns, len(names))
     rows, lines = math.ceil(len(names) / columns), math.ceil(len(codes) / _legend_columns(codes))
     figure = _figure((WIDTH / columns) * rows + 0.25 + 0.24 * lines)
@@ -425,16 +735,57 @@ def projections(points: pd.DataFrame, columns: int = 2) -> Figure:
     return figure
 
 
+@_styled
+def before_and_after(points: pd.DataFrame, titles: Mapping[str, str], after: str) -> Figure:
+    """Figure 3 at a glance: a pair of small panels for each of `titles`, coloured by class; an empty one where no
+    points are. Columns of `points`: dataset, panel ('before' or `after`), x, y, label. Colours are a data set's own."""
+    names = list(titles)
+    rows = math.ceil(len(names) / 2)
+    figure = _figure(1.95 * rows)
+    grid = figure.subplots(rows, 4, squeeze=False).ravel()
+    for axes, (name, panel) in zip(grid, [(name, panel) for name in names for panel in ("before", after)]):
+        part = points[(points["dataset"] == name) & (points["panel"] == panel)]
+        _small(axes, part)
+        axes.set_title(_safe(titles[name], 18) if panel == "before" else "after", fontsize=10)
+    for axes in grid[2 * len(names):]:
+        axes.set_axis_off()
+    there = [titles[name] for name in names if {"before", after} <= set(points.loc[points["dataset"] == name, "panel"])]
+    figure.alt_text = (f"Pairs of scatter plots of text embeddings in two dimensions, before and {after}, coloured by "
+                       f"class, for {len(there)} of {len(names)} data sets: {', '.join(there)}.")
+    return figure
+
+
+def _small(axes: Axes, points: pd.DataFrame) -> None:
+    axes.set(xticks=[], yticks=[])
+    axes.grid(visible=False)
+    axes.spines[:].set(visible=True, color=FAINT)
+    if points.empty:
+        axes.text(0.5, 0.5, "not there yet", transform=axes.transAxes, ha="center", va="center", color=GREY, fontsize=10)
+        return
+    labels = frequent(points["label"].astype(str))
+    codes = class_codes(labels)
+    for part in np.array_split(np.arange(len(points)), 10):
+        for (colour, marker), some in points.iloc[part].groupby(labels.iloc[part].map(codes).map(look)):
+            axes.scatter(some["x"], some["y"], s=3.5, color=colour, marker=marker, linewidths=0, alpha=0.75)
+
+
 OTHER = "other classes"
 
 
 def _key(label: str, code: int) -> Line2D:
-    colour, marker = _look(code)
+    colour, marker = look(code)
     name = label if code < 0 else f"{code + 1}  {_safe(label)}"
     return Line2D([], [], color=colour, marker=marker, markersize=7, linestyle="none", label=name)
 
 
-def _frequent(labels: pd.Series) -> pd.Series:
+def class_codes(labels: Iterable[str]) -> dict[str, int]:
+    """Class -> its number in pictures, from 0 in alphabetical order; OTHER is -1 and comes last."""
+    classes = set(labels)
+    return {label: i for i, label in enumerate(sorted(classes - {OTHER}))} | dict.fromkeys(classes & {OTHER}, -1)
+
+
+def frequent(labels: pd.Series) -> pd.Series:
+    """The labels, with OTHER in place of the rarest where there are more classes than looks."""
     counts = labels.value_counts()
     return labels if len(counts) <= CLASSES else labels.where(labels.isin(counts.index[: CLASSES - 1]), OTHER)
 
@@ -447,13 +798,13 @@ def _legend_columns(codes: Mapping) -> int:
 def _scatter(axes: Axes, frame: pd.DataFrame, codes: Mapping[str, int]) -> None:
     size = float(np.clip(6_000 / max(len(frame), 1), 4, 22))
     for part in np.array_split(np.arange(len(frame)), 10):  # in turns, so that no class lies on top of all others
-        for (colour, marker), points in frame.iloc[part].groupby(frame["label"].iloc[part].map(codes).map(_look)):
+        for (colour, marker), points in frame.iloc[part].groupby(frame["label"].iloc[part].map(codes).map(look)):
             axes.scatter(points["x"], points["y"], s=size, color=colour, marker=marker, linewidths=0, alpha=0.75)
     for label, code in codes.items():
         part = frame[frame["label"] == label]
         if code >= 0 and len(part):
             text = axes.text(part["x"].median(), part["y"].median(), str(code + 1), fontsize=11, fontweight="bold",
-                             ha="center", va="center", color=_look(code)[0])
+                             ha="center", va="center", color=look(code)[0])
             text.set_path_effects([patheffects.withStroke(linewidth=3, foreground="white")])
     axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)
@@ -461,7 +812,8 @@ def _scatter(axes: Axes, frame: pd.DataFrame, codes: Mapping[str, int]) -> None:
     axes.spines[:].set_color(FAINT)
 
 
-def _look(code: int) -> tuple[str, str]:
+def look(code: int) -> tuple[str, str]:
+    """Colour and marker of a class by its number."""
     return (PALE, "o") if code < 0 else (CLASS_COLOURS[code % 7], CLASS_MARKERS[code // 7])
 
 

@@ -8,12 +8,13 @@ Book). papermill and nbformat are imported only where a page is made.
 import ast
 import os
 import re
+import shlex
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from cluster_tune import paths
+from cluster_tune import launch, paths, provenance
 from cluster_tune.errors import InputError, unknown
 
 MAX_LINES = 15  # of code in a cell; what is longer belongs in the library
@@ -53,30 +54,39 @@ def make(
     target = Path(out) if out else _target(name, template)
     folder = paths.writable(target.resolve().parent)
     heading = title or (_title(name) if template == "dataset" else None)
-    notebook = clean(_execute(source, values, progress))
+    notebook = _execute(source, values, progress, target, template)
     if heading:
         retitle(notebook, heading)
     if not {**defaults(source), **values}.get("compute", True):
         _compare_all(notebook)
     if problems := check(notebook):
         raise InputError(f"page '{name}' was not written: {problems[0]}; correct '{source.name}' or the library")
-    _replace(folder / target.name, _text(notebook))
+    write(folder / target.name, notebook)
     return target
 
 
 def refresh(file: str | Path, progress: bool = True) -> Path:
-    """Execute a notebook in place, as it is: a template with its default parameters, or a chapter of the book.
+    """Execute a notebook in place, as it is: a template with its default parameters, or a page of the book.
 
+    A page gets its lines of provenance and its stamp (`provenance`), a template does not.
     The notebook stays as it was unless it runs through and passes `check`; errors are those of `make`.
     """
     file = Path(file)
     if not file.is_file():
         raise InputError(f"there is no notebook '{file}'; give the path of one")
-    notebook = clean(_execute(file, {}, progress))
+    notebook = _execute(file, {}, progress, None if _is_template(file) else file, _template(file))
     if problems := check(notebook):
         raise InputError(f"'{file.name}' was not renewed: {problems[0]}; correct it or the library")
-    _replace(file.resolve(), _text(notebook))
+    write(file.resolve(), notebook)
     return file
+
+
+def relaunch(files: Iterable[Path]) -> list[Path]:
+    """Give every notebook the first cell that fits the repository's address, executing nothing; those that changed."""
+    before = {file: file.read_text("utf-8") for file in files}
+    for file in before:
+        write(file, clean(launch.put(read(file))))
+    return [file for file, text in before.items() if file.read_text("utf-8") != text]
 
 
 # --- templates and their parameters
@@ -92,7 +102,7 @@ def find(template: str) -> Path:
 
 def defaults(template: Path) -> dict[str, object]:
     """The parameters of a template and their default values, in the order of its `parameters` cell."""
-    cells = [c for c in _read(template).cells if "parameters" in c.metadata.get("tags", [])]
+    cells = [c for c in read(template).cells if "parameters" in c.metadata.get("tags", [])]
     if len(cells) > 1:
         raise InputError(f"'{template.name}' has {len(cells)} cells tagged 'parameters'; leave one")
     statements = ast.parse(cells[0].source).body if cells else []
@@ -177,23 +187,41 @@ def _absolute(name: str) -> str:
 
 # --- execution
 
-def _execute(template: Path, values: dict[str, object], progress: bool):
-    """The executed notebook. papermill writes as it goes, so it is given a scratch folder and never the page."""
+def _execute(source: Path, values: dict[str, object], progress: bool, page: Path | None, template: str | None):
+    """The executed and cleaned notebook. papermill reads and writes in a scratch folder, never the page.
+
+    What is to become the `page` of a book is watched, to say under each figure and table where it comes from.
+    """
+    notebook = launch.strip(provenance.strip(read(source)))
+    if page is None:
+        return clean(launch.put(_run(notebook, source, values, progress)))
+    notebook = _run(provenance.wrap(notebook), source, values, progress)
+    reads = provenance.unwrap(notebook)
+    name = paths.shown(page)
+    first_run = page.resolve() == (paths.book() / "first_run.ipynb").resolve()
+    provenance.annotate(notebook, reads, name, "make book" if first_run else f"cluster-tune refresh {shlex.quote(name)}")
+    notebook.metadata[provenance.KEY] = provenance.stamp(notebook, reads, template)
+    return clean(launch.put(notebook))
+
+
+def _run(notebook, source: Path, values: dict[str, object], progress: bool):
+    """What papermill makes of a notebook; `source` is its name for those who read an error."""
     import papermill
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     with tempfile.TemporaryDirectory() as scratch, _environment(QUIET):
+        start, end = Path(scratch, source.name), Path(scratch, "page.ipynb")
+        start.write_text(_text(notebook), encoding="utf-8")
         try:
             return papermill.execute_notebook(
-                str(template), str(Path(scratch, "page.ipynb")), values,
-                kernel_name="python3", language="python", progress_bar=progress)
+                str(start), str(end), values, kernel_name="python3", language="python", progress_bar=progress)
         except PapermillExecutionError as error:
             if error.ename == InputError.__name__:
                 raise InputError(error.evalue) from None
             raise
         except DeadKernelError:
-            raise InputError(f"the process that runs '{template.name}' died, most likely for want of memory; "
+            raise InputError(f"the process that runs '{source.name}' died, most likely for want of memory; "
                              "free some or choose a smaller run") from None
 
 
@@ -214,21 +242,24 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 def clean(notebook):
     """Take out of an executed notebook, in place, all that differs between two runs alike; returns it.
 
-    Gone are times, papermill's and the kernel's metadata, widget state and random cell ids; adjacent pieces of one
-    stream, cut wherever the kernel happened to flush, are joined. An injected parameters cell stays in sight, and the
-    defaults it overrides fold away. A picture's alternative text is repeated in its cell's metadata, the one place
+    Gone are times, papermill's and the kernel's metadata (the page's own stamp stays), widget state and random cell
+    ids; adjacent pieces of one stream, cut wherever the kernel happened to flush, are joined. An injected parameters
+    cell stays in sight, and the defaults it overrides fold away. A picture's alternative text is repeated in its cell's metadata, the one place
     where the book's builder looks for it.
     """
-    notebook.metadata = type(notebook.metadata)(kernelspec=dict(KERNEL), language_info=dict(LANGUAGE))
+    stamp = {key: notebook.metadata[key] for key in (provenance.KEY,) if key in notebook.metadata}
+    notebook.metadata = type(notebook.metadata)(**stamp, kernelspec=dict(KERNEL), language_info=dict(LANGUAGE))
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     injected = any("injected-parameters" in c.metadata.get("tags", []) for c in notebook.cells)
-    count = 0
-    for index, cell in enumerate(notebook.cells):
-        cell.id = f"cell-{index}"
+    count, place = 0, -1
+    for cell in notebook.cells:
+        tags = set(cell.metadata.get("tags", []))
+        place += not tags & {provenance.TAG, launch.TAG}
+        cell.id = f"cell-{place}-source" if provenance.TAG in tags else launch.TAG if launch.TAG in tags else f"cell-{place}"
         cell.metadata = type(cell.metadata)({key: cell.metadata[key] for key in KEPT if cell.metadata.get(key)})
         if injected and "parameters" in cell.metadata.get("tags", []):
             cell.metadata.tags = sorted({*cell.metadata.tags, "hide-cell"})
-        if cell.cell_type == "code":
+        if cell.cell_type == "code" and launch.TAG not in tags:
             count += 1
             _clean_code(cell, count)
     return notebook
@@ -299,15 +330,22 @@ def _compare_all(notebook) -> None:
 def retitle(notebook, title: str) -> None:
     """Write `title` as the heading of the first markdown cell, in place; made first if the notebook has none.
 
-    A heading printed by a code cell is no title to Jupyter Book, so it must stand in the source.
+    A heading printed by a code cell is no title to Jupyter Book, so it must stand in the source. The theme repeats a
+    title in places where it does not escape it, so angle brackets become guillemets.
     """
-    heading = "# " + re.sub(r"([\\`*_\[\]<>#$|])", r"\\\1", " ".join(title.split()))
+    heading = "# " + re.sub(r"([\\`*_\[\]{}#$&|~^])", r"\\\1", _plain(title))
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             lines = cell.source.splitlines()
             cell.source = "\n".join([heading, *(lines[1:] if lines and lines[0].startswith("# ") else ["", *lines])])
             return
     raise InputError("a template needs a markdown cell for its title; add one")
+
+
+def _plain(title: str, longest: int = 120) -> str:
+    """A title on one line, of printable characters, in which nothing opens an element of HTML."""
+    printable = "".join(c if c.isprintable() else " " for c in title.translate({ord("<"): "‹", ord(">"): "›"}))
+    return " ".join(printable.split())[:longest]
 
 
 def fill(document: Path, slot: str, text: str) -> bool:
@@ -329,6 +367,15 @@ def _target(name: str, template: str) -> Path:
     return paths.book() / ("datasets" if template == "dataset" else "") / f"{stem}.ipynb"
 
 
+def _is_template(file: Path) -> bool:
+    return file.resolve().parent == (paths.root() / "notebooks").resolve()
+
+
+def _template(page: Path) -> str | None:
+    """The template that a page says it was made from."""
+    return read(page).metadata.get(provenance.KEY, {}).get("template")
+
+
 def _title(name: str) -> str:
     """The title that the registry has for a data set, or the name of the user's own file."""
     from cluster_tune import datasets
@@ -336,7 +383,8 @@ def _title(name: str) -> str:
     return Path(name).stem if Path(name).suffix else datasets.info(name).title
 
 
-def _read(file: Path):
+def read(file: Path):
+    """A notebook from its file; InputError for one that is broken."""
     import nbformat
 
     try:
@@ -349,6 +397,11 @@ def _text(notebook) -> str:
     import nbformat
 
     return nbformat.writes(notebook).rstrip("\n") + "\n"
+
+
+def write(target: Path, notebook) -> None:
+    """Put a notebook in place whole or not at all."""
+    _replace(target, _text(notebook))
 
 
 def _replace(target: Path, text: str) -> None:

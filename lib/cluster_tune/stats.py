@@ -4,7 +4,7 @@ Numbers in, numbers out: accuracies lie in [0, 1], percentages in [0, 100]. The 
 tidy frame of results, one row a run. Nothing here trains, reads files, rounds or draws.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -190,6 +190,91 @@ def pairs(runs: pd.DataFrame, before: str = "base", after: str = "clust") -> pd.
     return wide.set_axis(["before", "after"], axis=1)
 
 
+def matched(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """Two frames of runs side by side, one row a (data set, budget, repetition) of both; columns `before`, `after`.
+
+    For what `pairs` cannot pair: two recipes, or a fine-tuned model and a reference method. Both must have seen the
+    same labelled sample, which is checked where both carry its fingerprint, and hold each key once.
+    """
+    index = ["dataset", "budget", "repetition"]
+    kept = [*index, *(["sample_fingerprint"] if "sample_fingerprint" in before and "sample_fingerprint" in after else [])]
+    for frame in (before, after):
+        if frame.duplicated(index).any():
+            raise InputError("the frames to match hold a sample more than once; keep one setting, recipe and method each")
+    both = before[[*kept, "accuracy"]].merge(after[[*kept, "accuracy"]], on=index, suffixes=("_before", "_after"))
+    if len(kept) > len(index) and (both["sample_fingerprint_before"] != both["sample_fingerprint_after"]).any():
+        raise InputError("matched runs were trained on different labelled samples; run both again")
+    renamed = both.rename(columns={"accuracy_before": "before", "accuracy_after": "after"})
+    return renamed.set_index(index)[["before", "after"]]
+
+
+def differences(pairs: pd.DataFrame) -> Interval:
+    """Mean of `after` less `before` with its 95 % interval by Student's t; for one data set and budget."""
+    return t_interval(pairs["after"] - pairs["before"])
+
+
+def effects(
+    runs: pd.DataFrame, budgets: Mapping[str, int], before: str = "base", after: str = "clust"
+) -> pd.DataFrame:
+    """Table 2 as numbers: one row a data set of `budgets` (name -> labels) that has both settings, under one recipe.
+
+    Columns dataset, budget, n (repetitions of both), before, after: mean accuracies; gain, error_reduction in %.
+    """
+    rows = []
+    for name, budget in budgets.items():
+        both = pairs(runs[(runs["dataset"] == name) & (runs["budget"] == budget)], before, after)
+        if len(both):
+            rows.append((name, int(budget), len(both), *both.mean()))
+    frame = pd.DataFrame(rows, columns=["dataset", "budget", "n", "before", "after"])
+    return with_ratios(frame.astype({"before": float, "after": float}))
+
+
+def with_ratios(effects: pd.DataFrame) -> pd.DataFrame:
+    """`before` and `after` with the two measures of Table 2 beside them: `gain` and `error_reduction`, in %."""
+    before, after = effects["before"].to_numpy(float), effects["after"].to_numpy(float)
+    return effects.assign(gain=gain(before, after), error_reduction=error_reduction(before, after))
+
+
+def averages(effects: pd.DataFrame) -> dict[str, float]:
+    """Averages over data sets, by both readings: the mean of the ratios, and the ratio of the mean accuracies.
+
+    The paper's 110 % is the former; its own average accuracies give 84 %.
+    """
+    before, after = effects["before"].mean(), effects["after"].mean()
+    return {"n": len(effects), "before": before, "after": after,
+            "mean_of_gains": effects["gain"].mean(), "gain_of_means": gain(before, after),
+            "mean_of_reductions": effects["error_reduction"].mean(),
+            "reduction_of_means": error_reduction(before, after)}
+
+
+def by_updates(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs that differ in nothing but their number of updates: the sweep, and the recipe it was made from.
+
+    The paper's recipe is left out, for its rate and batch differ as well. Where the sweep holds a point that the
+    recipe `trained` has too, the sweep's stays.
+    """
+    frame = runs[runs["recipe"] != "paper"]
+    frame = frame.assign(own=frame["recipe"] == "trained").sort_values("own", kind="stable")
+    same = ["dataset", "setting", "clustering", "budget", "repetition", "updates"]
+    return frame.drop_duplicates(same).drop(columns="own").reset_index(drop=True)
+
+
+def along_updates(runs: pd.DataFrame, before: str = "base", after: str = "clust") -> pd.DataFrame:
+    """Two settings at each number of updates (`by_updates`): a row a (data set, budget, updates) that has both.
+
+    Columns before, after (mean accuracies), n, and difference, low, high: the matched differences with their 95 %
+    interval by Student's t. The last three are in accuracy, too.
+    """
+    rows = []
+    for key, group in by_updates(runs).groupby(["dataset", "budget", "updates"]):
+        both = pairs(group.assign(recipe="sweep"), before, after)
+        if len(both):
+            interval = differences(both)
+            rows.append((*key, *both.mean(), len(both), interval.estimate, interval.low, interval.high))
+    columns = ["dataset", "budget", "updates", "before", "after", "n", "difference", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def comparison(runs: pd.DataFrame, before: str = "base", after: str = "clust", tests: int = 8) -> pd.DataFrame:
     """Table 3 and more: one row a budget, pooling data sets and repetitions.
 
@@ -239,6 +324,53 @@ def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
     return float(distributions.spearmanr(first, second).statistic) if len(first) > 2 else float("nan")
 
 
+def correlation(first: Sequence[float], second: Sequence[float], level: float = 0.95) -> Interval:
+    """Pearson's correlation and its interval by Fisher's transformation; no interval below four pairs."""
+    n = len(first)
+    if n < 3 or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return Interval(float("nan"), float("nan"), float("nan"))
+    r = float(distributions.pearsonr(first, second).statistic)
+    if n < 4 or abs(r) > 1 - 1e-12:
+        return Interval(r, float("nan"), float("nan"))
+    half = distributions.norm.ppf((1 + level) / 2) / np.sqrt(n - 3)
+    return Interval(r, *map(float, np.tanh([np.arctanh(r) - half, np.arctanh(r) + half])))
+
+
+@dataclass(frozen=True)
+class Line:
+    """A straight line by least squares: its slope, intercept, and what the interval around it needs."""
+
+    slope: Interval
+    intercept: float
+    mean: float  # of x
+    spread: float  # sum of squares of x around its mean
+    error: float  # standard deviation of the residuals, n - 2 degrees of freedom
+    n: int
+    level: float
+
+    def at(self, x: Sequence[float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The line at x with the two ends of the interval for its height (the mean there, not a single point)."""
+        x = np.asarray(x, float)
+        height = self.intercept + self.slope.estimate * x
+        t = distributions.t.ppf((1 + self.level) / 2, self.n - 2)
+        half = t * self.error * np.sqrt(1 / self.n + (x - self.mean) ** 2 / self.spread)
+        return height, height - half, height + half
+
+
+def fit_line(x: Sequence[float], y: Sequence[float], level: float = 0.95) -> Line | None:
+    """The line of y on x, with its interval (analytic, normal residuals); None below three points or for one x."""
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    if len(x) < 3 or np.ptp(x) == 0:
+        return None
+    n, mean = len(x), float(x.mean())
+    spread = float(((x - mean) ** 2).sum())
+    slope = float(((x - mean) * (y - y.mean())).sum() / spread)
+    intercept = float(y.mean() - slope * mean)
+    error = float(np.sqrt(((y - intercept - slope * x) ** 2).sum() / (n - 2)))
+    half = float(distributions.t.ppf((1 + level) / 2, n - 2)) * error / np.sqrt(spread)
+    return Line(Interval(slope, slope - half, slope + half), intercept, mean, spread, error, n, level)
+
+
 def mutual_information(classes: Sequence, clusters: Sequence) -> float:
     """Mutual information of two labellings in bits."""
     from sklearn.metrics import mutual_info_score
@@ -284,6 +416,27 @@ def ned(embeddings: np.ndarray, labels: Sequence, n: int = 1000, seed: int = 0) 
     return dispersion(embeddings, labels, n, seed).ned
 
 
+def neighbours(points: np.ndarray, labels: Sequence) -> float:
+    """The share of n points, shape (n, d), whose nearest other point has their label: how far classes come apart.
+
+    A labelling that has nothing to do with the points gives the sum of the classes' squared shares.
+    """
+    from scipy.spatial import cKDTree
+
+    points, codes = _coded(points, labels)
+    if len(points) < 2:
+        return float("nan")
+    nearest = cKDTree(points).query(points, k=2)[1]
+    itself = nearest[:, 0] == np.arange(len(points))  # of two points in one place, either may come first
+    return float((codes[np.where(itself, nearest[:, 1], nearest[:, 0])] == codes).mean())
+
+
+def separation(points: pd.DataFrame, by: Sequence[str] = ("dataset", "setting", "clustering", "recipe")) -> pd.DataFrame:
+    """`neighbours` of each picture of embeddings: a row a combination of `by`, with the column `neighbours`."""
+    rows = [(*keys, neighbours(part[["x", "y"]], part["label"])) for keys, part in points.groupby(list(by), sort=False)]
+    return pd.DataFrame(rows, columns=[*by, "neighbours"])
+
+
 def _coded(embeddings: np.ndarray, labels: Sequence) -> tuple[np.ndarray, np.ndarray]:
     points = np.asarray(embeddings, float)
     codes = np.unique(np.asarray(labels), return_inverse=True)[1]
@@ -303,3 +456,42 @@ def _distance(points: np.ndarray, codes: np.ndarray) -> float:
     squares = np.einsum("ij,ij->i", points, points) - 2 * nearness
     squares += np.einsum("ij,ij->i", centroids, centroids)[codes]
     return float(np.sqrt(squares.clip(0)).mean())
+
+
+# --- Two implementations of the same thing -------------------------------------------------------------------------
+
+
+def side_by_side(runs: pd.DataFrame, ours: str = "cluster-tune", theirs: str = "sib-clustering") -> pd.DataFrame:
+    """Two packages on the same inputs: one row a data set and number of cores, over the seeds that both have run.
+
+    `runs`: dataset, documents, terms, cores, seed, package, seconds, information, common_mb, package_mb, fit_mb,
+    peak_mb. Columns: dataset, documents, terms, cores, seeds; times (median over seeds of their seconds over ours) and
+    least_times (of the seeds' the least); and for each package, with the suffix _ours or _theirs, seconds (median),
+    information (mean, bits) and the megabytes (the most over seeds).
+    """
+    keys, input_ = ["dataset", "documents", "terms", "cores"], ["dataset", "documents", "terms", "cores", "seed"]
+    parts = [runs[runs["package"] == package].drop(columns="package") for package in (ours, theirs)]
+    both = parts[0].merge(parts[1], on=input_, suffixes=("_ours", "_theirs"), validate="one_to_one")
+    both["times"] = both["seconds_theirs"] / both["seconds_ours"]
+    how = {"seeds": ("seed", "count"), "times": ("times", "median"), "least_times": ("times", "min")}
+    for who in ("ours", "theirs"):
+        how |= {f"{name}_{who}": (f"{name}_{who}", kind) for name, kind in
+                (("seconds", "median"), ("information", "mean"), ("common_mb", "max"), ("package_mb", "max"),
+                 ("fit_mb", "max"), ("peak_mb", "max"))}
+    return both.groupby(keys, sort=False).agg(**how).reset_index()
+
+
+def growth(runs: pd.DataFrame) -> pd.DataFrame:
+    """How time grows with a size: the exponent b of seconds ~ size^b by least squares on logarithms.
+
+    `runs`: varied, value, package, seconds. One row a (varied, package) with two sizes or more: exponent, from_value
+    and to_value, seconds at the largest.
+    """
+    rows = []
+    for (varied, package), group in runs.groupby(["varied", "package"], sort=False):
+        if group["value"].nunique() > 1:
+            group = group.sort_values("value")
+            slope = np.polyfit(np.log(group["value"]), np.log(group["seconds"]), 1)[0]
+            ends = group["value"].iloc[[0, -1]]
+            rows.append((varied, package, float(slope), *ends, group["seconds"].iloc[-1]))
+    return pd.DataFrame(rows, columns=["varied", "package", "exponent", "from_value", "to_value", "seconds"])

@@ -1,0 +1,110 @@
+"""One try with settings of a reader's own: how many clusters, how many updates, how many labels, which texts.
+
+The stages and the samples are those of the experiment, at one repetition and without its store: nothing is written and
+nothing read back, so that a changed number is seen within a minute. What the book reports comes from `experiment`.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from cluster_tune import datasets, design, encoders, reference, sampling, stats, tables
+from cluster_tune.datasets import PARTS, Dataset
+from cluster_tune.errors import InputError, unknown
+
+
+def texts(name: str, classes: Collection[str] = (), most: int = 1_000, text_column: str = "text",
+          label_column: str = "label") -> Dataset:
+    """A data set, or a file of one's own, cut down: only `classes`, where given, and at most `most` texts a part."""
+    data = datasets.load(name, text_column=text_column, label_column=label_column)
+    for label in classes:
+        if label not in data.classes:
+            raise unknown("class", label, data.classes)
+    if len(chosen := tuple(sorted(classes)) or data.classes) < 2:
+        raise InputError("one class leaves nothing to tell apart; give at least two, or none for all of them")
+    parts = {part: _cut(getattr(data, part), chosen, most) for part in PARTS}
+    return replace(data, classes=chosen, **parts)
+
+
+def _cut(frame: pd.DataFrame, classes: Collection[str], most: int) -> pd.DataFrame:
+    frame = frame[frame["label"].isin(classes)]
+    return frame.iloc[sampling.drawn(len(frame), most)].reset_index(drop=True)
+
+
+def cluster(data: Dataset, n_clusters: int, seed: int = 0) -> reference.Clustered:
+    """sIB over the training texts as bags of words (Path 3's first step); a text without words gets a cluster, too."""
+    found = reference.cluster(data.train["text"], data.train["label"], n_clusters, seed)
+    strays = np.random.default_rng(seed).integers(n_clusters, size=len(found.labels))
+    return replace(found, labels=np.where(found.labels < 0, strays, found.labels))
+
+
+def agreement(found: reference.Clustered) -> pd.DataFrame:
+    """How far the clusters follow the classes, one row: NMI, AMI, ARI."""
+    return pd.DataFrame([{name.upper(): tables.number(found.agreement[name], 3) for name in ("nmi", "ami", "ari")}])
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What came out: `scores`, a row a setting, and `losses`, a row an update of inter-training."""
+
+    scores: pd.DataFrame
+    losses: pd.DataFrame
+
+
+def compare(
+    data: Dataset, clusters: np.ndarray, updates: int, budget: int, repetition: int = 0, encoder: str = "minilm"
+) -> Tried:
+    """Fine-tune on one labelled sample twice: from the pretrained model (Path 1), and inter-trained on `clusters` first
+    (Path 3). The recipe is `trained` with that many updates."""
+    if updates < 1:
+        raise InputError(f"{updates} updates train nothing; give at least 1")
+    sampling.check_budget(budget, len(data.classes))
+    rows = sampling.labelled_sample(len(data.train), budget, repetition)
+    from cluster_tune import finetuning, intertraining, training
+
+    known = encoders.resolve(encoder)
+    recipe = design.recipe("trained", **known.rates.get("trained", {}))
+    short = replace(recipe, epochs=0, min_updates=updates)
+    where = training.device()
+    bits = training.precision(where)
+    model = training.suit(encoders.model(known).to(where))
+    tokenizer = encoders.tokenizer(known)
+    train, test = (training.tokenise(tokenizer, part["text"], recipe.max_length) for part in (data.train, data.test))
+    gold, truth = (pd.Categorical(part["label"], data.classes).codes.astype(np.int64) for part in (data.train, data.test))
+    pretrained, scores, losses = training.copy_of(model.state_dict()), [], []
+    for setting in design.MAIN:
+        model.load_state_dict(pretrained)
+        if setting == "clust":
+            losses = intertraining.on_clusters(
+                model, known.pooling, train, clusters, learning_rate=recipe.inter_learning_rate,
+                batch_size=recipe.inter_batch_size, epochs=recipe.inter_epochs, bits=bits)
+        classifier = finetuning.fine_tune(model, known.pooling, train.take(rows), gold[rows], len(data.classes), short,
+                                          seed=repetition, bits=bits)
+        predicted = training.predict(classifier, test, bits=bits).argmax(1)
+        scores.append({"setting": setting, **stats.score(truth, predicted, len(data.classes))})
+    return Tried(pd.DataFrame(scores), pd.DataFrame({"update": np.arange(1, len(losses) + 1), "loss": losses}))
+
+
+def outcome(tried: Tried) -> pd.DataFrame:
+    """The scores as a table to show: accuracy and macro-F1 in per cent, a row a setting."""
+    return pd.DataFrame({
+        "Setting": [tables.TITLES[setting] for setting in tried.scores["setting"]],
+        "Accuracy": [tables.accuracy(value) for value in tried.scores["accuracy"]],
+        "Macro-F1": [tables.accuracy(value) for value in tried.scores["macro_f1"]],
+    })
+
+
+def in_words(tried: Tried, data: Dataset, budget: int, updates: int) -> tables.Prose:
+    """What the two scores say, and how little: one labelled sample, and an error of counting test texts."""
+    before, after = (float(value) for value in tried.scores["accuracy"])
+    n = len(data.test)
+    spread = 100 * float(np.sqrt(before * (1 - before) / n + after * (1 - after) / n))
+    points = 100 * (after - before)
+    beside = "level with" if round(abs(points), 1) == 0 else f"{tables.number(abs(points))} points " + (
+        "above" if points > 0 else "below")
+    return tables.Prose(
+        f"With {budget} labels and {updates} updates {tables.TITLES['clust']} is {beside} {tables.TITLES['base']} on {n} test "
+        f"texts. So few texts alone give such a difference a standard error of {tables.number(spread)} points or less, and "
+        "another labelled sample (`repetition`) may turn its sign.")

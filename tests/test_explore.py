@@ -1,0 +1,70 @@
+"""A try with numbers of a reader's own, on two topics and an encoder small enough to train here."""
+
+import pandas as pd
+import pytest
+
+from cluster_tune import explore, pages, paths
+from cluster_tune.errors import InputError
+
+
+@pytest.fixture
+def file(tmp_path, sea_and_sky, store):
+    path = tmp_path / "own.csv"
+    sea_and_sky.to_csv(path, index=False)
+    return path
+
+
+def test_texts_are_cut_to_classes_and_to_a_number():
+    data = explore.texts("docstrings-small", ["sympy", "numpy"], most=50)
+    assert data.classes == ("numpy", "sympy") and set(data.train["label"]) == {"numpy", "sympy"}
+    assert len(data.train) == 50 and list(data.train.index) == list(range(50))
+
+
+@pytest.mark.parametrize("classes, words", [(["numpie"], "did you mean 'numpy'"), (["numpy"], "one class leaves nothing")])
+def test_classes_that_cannot_be_compared_are_one_line(classes, words):
+    with pytest.raises(InputError, match=words):
+        explore.texts("docstrings-small", classes)
+
+
+def test_another_number_of_clusters_makes_other_clusters(file):
+    data = explore.texts(str(file))
+    few, many = explore.cluster(data, 2), explore.cluster(data, 8)
+    assert (len(set(few.labels)), len(set(many.labels))) == (2, 8)
+    assert len(few.labels) == len(data.train) and few.labels.min() >= 0
+    assert list(explore.agreement(few)) == ["NMI", "AMI", "ARI"] and float(explore.agreement(few)["NMI"].iloc[0]) > 0.5
+
+
+def test_both_settings_are_trained_and_said_in_words(file, tiny_folder, tmp_path):
+    data = explore.texts(str(file))
+    found = explore.cluster(data, 4)
+    tried = explore.compare(data, found.labels, updates=30, budget=32, encoder=str(tiny_folder))
+    assert list(tried.scores["setting"]) == ["base", "clust"] and tried.scores["accuracy"].between(0, 1).all()
+    assert len(tried.losses) == -(-len(data.train) // 64)
+    again = explore.compare(data, found.labels, updates=30, budget=32, encoder=str(tiny_folder))
+    pd.testing.assert_frame_equal(tried.scores, again.scores)
+    assert list(explore.outcome(tried)["Setting"]) == ["plain", "IT:CLUST"]
+    assert "With 32 labels and 30 updates IT:CLUST is" in explore.in_words(tried, data, 32, 30)
+    assert not list((tmp_path / "results").glob("runs/*"))  # nothing is stored
+
+
+def test_the_words_follow_the_numbers():
+    scores = pd.DataFrame({"setting": ["base", "clust"], "accuracy": [0.5, 0.45], "macro_f1": [0.5, 0.5]})
+    data = explore.texts("docstrings-small", most=100)
+    said = explore.in_words(explore.Tried(scores, pd.DataFrame()), data, 64, 40)
+    assert "IT:CLUST is 5.0 points below plain on 100 test texts" in said
+    assert "7.1 points or less" in said  # the root of 0.5 x 0.5 / 100 + 0.45 x 0.55 / 100, by hand
+
+
+@pytest.mark.parametrize("updates, budget", [(0, 64), (40, 3)])
+def test_too_few_updates_or_labels_are_one_line(updates, budget):
+    data = explore.texts("docstrings-small", most=100)
+    with pytest.raises(InputError):
+        explore.compare(data, [0] * len(data.train), updates, budget)
+
+
+def test_the_notebook_takes_other_numbers():
+    template = paths.root() / "notebooks" / "explore.ipynb"
+    given = pages.arguments(template, "explore", {"n_clusters": "5", "classes": "numpy,pandas", "updates": "10"})
+    assert given == {"n_clusters": 5, "classes": ["numpy", "pandas"], "updates": 10}
+    with pytest.raises(InputError, match="did you mean 'n_clusters'"):
+        pages.arguments(template, "explore", {"clusters": "5"})

@@ -1,0 +1,288 @@
+"""The paper's numbers beside ours: the claims as printed, each rule by hand, and the verdicts that are expected."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cluster_tune import __main__, design, paths, results, verdicts
+from cluster_tune.errors import InputError
+from cluster_tune.verdicts import Found
+
+EMPTY = pd.DataFrame()
+
+
+def claim(rule, printed="", measure="", dataset="", budget="", setting="", precision="", why="because"):
+    return SimpleNamespace(id="x", where="Table 2", what="w", printed=printed, shown="", unit="", precision=precision,
+                           rule=rule, measure=measure, dataset=dataset, budget=budget, setting=setting, why=why)
+
+
+def runs(base, clust, dataset="isear", budget=64, recipe="paper", encoder="minilm"):
+    """Accuracies of two settings over the same samples."""
+    rows = [(dataset, encoder, setting, "sib" if setting == "clust" else "", recipe, budget, i, value, f"{dataset}{i}")
+            for setting, values in (("base", base), ("clust", clust)) for i, value in enumerate(values)]
+    columns = ["dataset", "encoder", "setting", "clustering", "recipe", "budget", "repetition", "accuracy",
+               "sample_fingerprint"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def evidence(frame=None, encoder="minilm", **more):
+    sizes, printed = (results.published(f"paper_{n}") for n in ("table1_datasets", "table2_accuracy_at_64"))
+    frame = runs([], []) if frame is None else frame
+    given = dict.fromkeys(("data", "reference", "agreement", "distances"), EMPTY)
+    given |= {"aside": frame.assign(n_clusters=0).iloc[:0], **more}
+    return verdicts.Evidence(encoder, frame, **given, sizes=sizes, printed=printed)
+
+
+def decide(one, found, encoder="minilm"):
+    return verdicts._decide(one, found, encoder)[0]
+
+
+# --- the claims, as declared
+
+CLAIMS = verdicts.claims()
+
+
+def test_every_claim_is_named_once_and_knows_its_rule_and_measure():
+    assert CLAIMS["id"].is_unique and set(CLAIMS["rule"]) <= set(verdicts.RULES)
+    assert set(CLAIMS["measure"]) - {""} == set(verdicts.MEASURES)  # none undeclared, none unused
+    declared = CLAIMS["rule"].isin(["other", "none", "slip"])
+    assert (CLAIMS.loc[declared, "why"] != "").all()
+    assert (CLAIMS.loc[~declared, "measure"] != "").all()
+    assert verdicts.DEPEND_ON_RECIPE <= set(verdicts.MEASURES)
+
+
+def test_the_tables_are_printed_as_they_were_typed_in_before():
+    """Two files, typed in apart from each other, hold the same Tables 1 to 3."""
+    printed = CLAIMS.set_index("id")["printed"]
+    for row in results.published("paper_table1_datasets").itertuples():
+        three = [int(printed[f"table1.{row.dataset}.{part}"]) for part in ("train", "test", "classes")]
+        assert three == [row.train, row.test, row.classes]
+    for row in results.published("paper_table2_accuracy_at_64").itertuples():
+        name = {"avg_topical": "topical", "avg_non_topical": "other"}.get(row.dataset, row.dataset)
+        four = [float(printed[f"table2.{name}.{what}"]) for what in ("base", "clust", "gain", "reduction")]
+        assert four == [row.bert, row.bert_it_clust, row.gain_pct, row.error_reduction_pct]
+    for row in results.published("paper_table3_p_values").itertuples():
+        for budget in [row.train_size] if row.train_size != "gt512" else ["768", "1024"]:
+            for name, p in (("base", row.p_vs_bert), ("mlm", row.p_vs_bert_it_mlm)):
+                here = printed[f"table3.{name}.{budget}"]
+                assert here == "-" if pd.isna(p) else float(here) == p
+
+
+def test_settings_in_the_text_are_those_that_were_typed_in_before():
+    known = results.published("paper_settings_in_text").set_index("item")["value"]
+    printed = CLAIMS.set_index("id")["printed"]
+    keys = {
+        "k_clusters": "clusters", "sib_restarts": "restarts", "sib_max_iter": "passes", "lr": "rate", "batch": "batch",
+        "vocabulary": "vocabulary", "max_len": "length", "finetune_epochs": "epochs", "repetitions": "repetitions",
+        "inter_clust_epochs": "inter_epochs", "inter_mlm_epochs": "mlm_epochs", "inter_minutes_15k_v100": "minutes",
+    }  # fmt: skip
+    for item, key in keys.items():
+        assert float(printed[f"text.3.2.{key}"]) == float(known[item]), item
+    assert known["budgets"] == "|".join(map(str, design.BUDGETS))
+
+
+# --- the rules
+
+def test_exact_is_to_the_last_printed_digit():
+    assert decide(claim("exact", "5400", precision="100"), Found(5366, "")) == "exact"
+    assert decide(claim("exact", "5400", precision="100"), Found(5349, "")) == "fails"
+    assert decide(claim("exact", "70/10/20"), Found(np.nan, "70/10/20")) == "exact"
+    assert decide(claim("arithmetic", "110", precision="1"), Found(84.3, "")) == "slip"
+
+
+def test_statistical_is_for_the_paper_s_encoder_alone():
+    found = Found(80.0, "", 78.0, 82.0)  # two points either way, and as much around the printed number
+    assert decide(claim("statistical", "83.9"), found, "bert-base") == "statistical"
+    assert decide(claim("statistical", "84.1"), found, "bert-base") == "fails"
+    assert decide(claim("statistical", "80.0"), found, "minilm") == "not comparable"
+
+
+@pytest.mark.parametrize("printed, low, high, verdict", [
+    ("117", 1, 9, "directional"), ("117", -9, -1, "fails"), ("117", -1, 9, "undecided"), ("-3", -9, -1, "directional"),
+    ("+", 1, 9, "directional"), ("-", 1, 9, "fails"), ("0", -1, 1, "directional"), ("0", 1, 2, "fails"),
+])
+def test_a_sign_is_decided_by_its_interval(printed, low, high, verdict):
+    assert decide(claim("sign", printed), Found(0, "", low, high)) == verdict
+
+
+def test_significance_goes_both_ways():
+    outcomes = {(p, q): decide(claim("significance", p), Found(q, "")) for p in ("1e-6", "-") for q in (0.01, 0.2)}
+    assert [key for key, verdict in outcomes.items() if verdict == "directional"] == [("1e-6", 0.01), ("-", 0.2)]
+
+
+def test_what_is_declared_stays_so_and_what_is_missing_is_not_attempted():
+    assert [decide(claim(rule), None) for rule in ("slip", "other")] == ["slip", "not comparable"]
+    assert decide(claim("none"), None) == "not attempted"
+    assert decide(claim("other", measure="accuracy"), None) == "not attempted"
+    assert decide(claim("sign", "3", "change"), None) == "not attempted"
+    with pytest.raises(InputError, match="unknown rule 'sgin'; did you mean 'sign'"):
+        decide(claim("sgin"), None)
+
+
+# --- the measures
+
+def found(frame, one, recipe="paper", **more):
+    return verdicts.MEASURES[one.measure](evidence(frame, **more), one, recipe)
+
+
+def test_the_paper_s_arithmetic():
+    """Yahoo! 21.2 to 45.9; the averages by hand: 26.883, 49.55; (117 + 115 + ...) / 6; 49.55 / 26.883 - 1."""
+    def value(measure, dataset, setting):
+        return found(None, claim("arithmetic", measure=measure, dataset=dataset, setting=setting)).value
+    assert value("of_table_2", "yahoo_answers", "gain") == pytest.approx(100 * 24.7 / 21.2)
+    assert value("of_table_2", "yahoo_answers", "reduction") == pytest.approx(100 * 24.7 / 78.8)
+    assert value("mean_of_table_2", "topical", "base") == pytest.approx(161.3 / 6)
+    assert value("mean_of_table_2", "topical", "gain") == pytest.approx(110.1, abs=0.05)
+    assert value("of_means_of_table_2", "topical", "gain") == pytest.approx(100 * (297.3 / 161.3 - 1))
+    assert value("of_means_of_table_2", "other", "reduction") == pytest.approx(100 * (256.2 - 247.9) / (300 - 247.9))
+    assert value("product", "", "runs") == 4 * 9 * 8 * 5 and value("product", "", "epochs") == 9 * 32
+    assert value("product", "", "hours") == pytest.approx(5.5 / 60 * (94 / 15 * 32 + 1440 * 10 * 416 / 15000))
+    assert value("rank_of_reduction", "sms_spam", "") == 1
+
+
+def test_accuracy_and_change():
+    frame = runs([0.2, 0.2, 0.2, 0.2, 0.2], [0.3, 0.4, 0.4, 0.4, 0.5])
+    here = found(frame, claim("statistical", measure="accuracy", dataset="isear", budget="64", setting="clust"))
+    assert (here.text, here.value) == ("40.0 ± 3.2", pytest.approx(40))
+    assert here.high - here.value == pytest.approx(2.7764 * 100 * np.sqrt(0.005) / np.sqrt(5), rel=1e-3)
+    cell = {"measure": "change", "dataset": "isear", "budget": "64"}
+    gain, reduction = (claim("sign", **cell, setting=which) for which in ("gain", "reduction"))
+    assert found(frame, gain).value == pytest.approx(100)
+    assert found(frame, gain).low == pytest.approx(20 - 8.78, abs=0.01)
+    assert found(frame, reduction).value == pytest.approx(25)
+    assert found(frame, claim("sign", measure="change", dataset="isear", budget="128", setting="gain")) is None
+    assert found(frame, gain, "trained") is None
+
+
+def test_averages_need_three_data_sets_and_take_20_newsgroups_at_128():
+    parts = [runs([0.2] * 3, [0.4] * 3, "isear"), runs([0.5] * 3, [0.6] * 3, "ag_news"),
+             runs([0.1] * 3, [0.4] * 3, "20_newsgroups", 128), runs([0.9] * 3, [0.1] * 3, "20_newsgroups", 64)]
+    one = claim("sign", "110", "mean", "topical", setting="gain")
+    assert found(pd.concat(parts[:2]), one) is None
+    here = found(pd.concat(parts), one)
+    assert here.value == pytest.approx((100 + 20 + 300) / 3) and here.text == "140 (3 of 6 data sets)"
+
+
+def test_pooled_tests_need_three_data_sets():
+    rng = np.random.default_rng(0)
+    bases = {name: rng.uniform(0.3, 0.4, 5) for name in ("isear", "ag_news", "cfpb")}
+    parts = [runs(base, base + 0.1 + rng.normal(0, 0.01, 5), name) for name, base in bases.items()]
+    one = claim("significance", "1e-6", "test", budget="64", setting="base")
+    assert found(pd.concat(parts[:2]), one) is None
+    assert found(pd.concat(parts), one).value < 1e-6 and "(3 of 9 data sets)" in found(pd.concat(parts), one).text
+    whole, other = pd.concat(parts), {"base": "clust", "clust": "base"}
+    worse = whole.assign(setting=whole["setting"].map(other), clustering="")
+    assert found(worse, one).value == 1.0  # significant, but a loss
+    pooled = found(pd.concat(parts), claim("sign", "+", "pooled", budget="64", setting="base>clust"))
+    assert pooled.low > 8 and pooled.value == pytest.approx(10, abs=1)
+
+
+def test_the_gain_diminishes_or_does_not():
+    def at(gains):
+        return pd.concat([runs([0.3] * 3, [0.3 + gain] * 3, name, budget) for name in ("isear", "ag_news", "cfpb")
+                          for budget, gain in zip((64, 128, 256), gains, strict=True)])
+    one = claim("holds", measure="diminishes")
+    assert found(at((0.2, 0.1, 0.0)), one).value == 1 and found(at((0.1, 0.2, 0.0)), one).value == 0
+    assert "64: 20.0, 128: 10.0, 256: 0.0" in found(at((0.2, 0.1, 0.0)), one).text
+
+
+def test_clusterings_compare_all_three():
+    parts = []
+    for name, best in (("isear", "sib"), ("ag_news", "sib"), ("cfpb", "kmeans")):
+        for clustering in design.CLUSTERINGS:
+            frame = runs([], [0.5 + 0.1 * (clustering == best)] * 2, name)
+            parts.append(frame.assign(clustering=clustering))
+    here = found(pd.concat(parts), claim("holds", measure="clusterings"))
+    assert (here.value, here.text) == (1.0, "sIB ahead in 2 of 3 data sets")
+
+
+def test_as_many_clusters_as_classes():
+    names = {"isear": 7, "ag_news": 4, "sms_spam": 2}
+    frame = pd.concat([runs([], [0.6] * 2, name) for name in names])
+    aside = pd.concat([runs([], [0.5 - k / 100] * 2, name).assign(n_clusters=classes)
+                       for k, (name, classes) in enumerate(names.items())])
+    one = claim("sign", "+", "as_classes")
+    assert found(frame, one, aside=aside).value == pytest.approx(11)
+    assert found(frame, one, aside=aside.assign(n_clusters=20)) is None
+
+
+def test_fewer_epochs_on_masked_words_are_told():
+    names = ("isear", "ag_news", "cfpb")
+    frame = pd.concat([runs([0.3, 0.31, 0.3], [0.5, 0.5, 0.51], name) for name in names])
+    epochs = 3 * (frame["setting"] == "base")
+    frame = frame.assign(setting=frame["setting"].replace({"base": "mlm"}), mlm_epochs=epochs)
+    one = claim("sign", "+", "pooled", budget="64", setting="mlm>clust")
+    assert found(frame, one).text.endswith("(3 of 9 data sets; masked words for 3 epochs)")
+    assert found(frame.assign(mlm_epochs=30), one).text.endswith("(3 of 9 data sets)")
+
+
+def test_against_a_reference_method():
+    names = ("isear", "ag_news", "cfpb")
+    frame = pd.concat([runs([0.2] * 2, [0.6] * 2, name) for name in names])
+    rows = [(name, "nb_bow", 64, i, 0.5 + 0.01 * k) for k, name in enumerate(names) for i in range(2)]
+    reference = pd.DataFrame(rows, columns=["dataset", "method", "budget", "repetition", "accuracy"])
+    here = found(frame, claim("sign", "+", "against_method", setting="nb_bow"), reference=reference)
+    assert here.value == pytest.approx(9) and here.low == pytest.approx(9 - 4.303 / np.sqrt(3), abs=0.01)
+
+
+def test_embeddings_before_and_after():
+    rows = [("isear", "base", "", "", 0.9, 2.0, 0.0009), ("isear", "clust", "sib", "paper", 0.8, 6.0, 0.0009)]
+    columns = ["dataset", "setting", "clustering", "recipe", "ned", "permuted", "p"]
+    distances = pd.DataFrame(rows, columns=columns)
+    assert found(None, claim("holds", measure="ned"), distances=distances).value == 1
+    assert found(None, claim("other", measure="dispersed"), distances=distances).value == 3
+    assert found(None, claim("holds", measure="permuted"), distances=distances).value == 1
+    assert found(None, claim("holds", measure="ned"), "trained", distances=distances) is None
+
+
+# --- what is expected
+
+def test_the_verdicts_are_the_accepted_ones():
+    """Fails when a verdict changes: look at the change, then `cluster-tune verdicts --accept`."""
+    judged = verdicts.judge(CLAIMS, verdicts.evidence())
+    assert verdicts.changes(judged, verdicts.expected()) == []
+
+
+def test_a_change_is_told():
+    judged = verdicts.judge(CLAIMS, verdicts.evidence())
+    other = judged.assign(verdict=judged["verdict"].where(judged["id"] != "again.4.gain", "exact"))
+    assert verdicts.changes(judged, other) == ["again.4.gain: exact before, slip now"]
+    assert verdicts.changes(judged, other.iloc[1:])[0].endswith("which is new")
+    assert verdicts.changes(judged.iloc[1:], judged) == [f"{judged['id'].iloc[0]}: no longer a claim"]
+
+
+def test_another_accuracy_changes_a_verdict():
+    """Runs in which inter-training harms turn a verdict round."""
+    some = evidence(runs([0.5, 0.52, 0.5, 0.5, 0.5], [0.3, 0.3, 0.31, 0.3, 0.3], "ag_news"))
+    better = replace(some, runs=runs([0.3, 0.3, 0.31, 0.3, 0.3], [0.5, 0.52, 0.5, 0.5, 0.5], "ag_news"))
+    one = CLAIMS[CLAIMS["id"] == "table2.ag_news.gain"]
+    assert verdicts.judge(one, some)["verdict"].item() == "fails"
+    assert verdicts.judge(one, better)["verdict"].item() == "directional"
+
+
+def test_an_empty_store_is_judged(store):
+    judged = verdicts.judge(CLAIMS, verdicts.evidence())
+    assert set(judged["verdict"]) == {"exact", "slip", "not comparable", "not attempted"}
+    assert verdicts.counts(judged)["all"].sum() == len(CLAIMS)
+    assert "0 are findings that could be tested" in verdicts.in_words(judged)
+
+
+def test_the_command_tells_and_refuses_until_accepted(store, capsys, monkeypatch):
+    monkeypatch.setattr("cluster_tune.pages.refresh", lambda file: file.name)  # the page has its own test
+    assert __main__.main(["verdicts"]) == 2
+    out, err = capsys.readouterr()
+    assert "again.4.gain: slip, which is new" in out and "run it with --accept" in err
+    assert __main__.main(["verdicts", "--accept"]) == 0 and (paths.results() / "verdicts.csv").is_file()
+    capsys.readouterr()
+    assert __main__.main(["verdicts"]) == 0
+    assert capsys.readouterr().out == f"{len(CLAIMS)} claims, 0 verdicts changed\n"
+
+
+def test_others_stand_beside():
+    table = verdicts.beside_others(evidence(runs([0.5], [0.6], "dbpedia", 64)))
+    first = table[(table["Who"] == "BERT, README of the authors' code") & (table["Labels"] == 64)].iloc[0]
+    shown = ["Theirs", "The paper", "Ours, paper recipe", "Ours, trained recipe"]
+    assert first[shown].tolist() == ["36.0", "31.2", "50.0", "–"]
