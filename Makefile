@@ -1,14 +1,16 @@
 # The verbs of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book html test bench pages clean lock
+.PHONY: help book html pdf test browser bench pages clean lock
 
 BIN := .venv/bin
 READY := .venv/ready
 BUILD := _build
+PDF := $(BUILD)/cluster-tune.pdf
+PRINTED := $(BUILD)/print/_build/singlehtml
 FIRST_RUN := $(BUILD)/first_run
-PAGES := docstrings isear sms_spam ag_news
-CHAPTER_NOTEBOOKS := book/introduction.ipynb book/method.ipynb book/clusterings.ipynb
+PAGES := docstrings isear sms_spam ag_news dbpedia cfpb yahoo_answers 20_newsgroups subjectivity polarity
+CHAPTER_NOTEBOOKS := $(filter-out book/first_run.ipynb book/explore.ipynb,$(wildcard book/*.ipynb))
 PICTURE := book/_static/method.png
 SOURCES := $(wildcard lib/cluster_tune/*.py)
 INPUTS := _config.yml _toc.yml $(wildcard book/*.md book/*.ipynb book/datasets/*.ipynb book/*.bib book/_static/*)
@@ -27,7 +29,22 @@ book: $(FIRST_RUN)/done ## set everything up, run the method on the embedded cor
 html: $(BUILD)/html/done ## build the book from the pages as they are
 	@echo "The book is at file://$(CURDIR)/$(BUILD)/html/index.html"
 
-test: $(READY) ## all tests: the library, then every notebook and page against its stored outputs
+pdf: $(READY) ## print the whole book to one PDF (needs Chromium or Chrome)
+	@found=; for browser in "$(BROWSER)" chromium chromium-browser google-chrome google-chrome-stable; do \
+	    if [ -z "$$found" ] && [ -n "$$browser" ] && command -v "$$browser" >/dev/null; then found=$$browser; fi; done; \
+	if [ -z "$$found" ]; then echo "Chromium or Chrome is needed to print the book: install it (on Debian: apt install" \
+	    "chromium), or name it with 'make pdf BROWSER=/path/to/chrome'" >&2; exit 2; fi; \
+	$(BIN)/jupyter-book build . --builder singlehtml --path-output $(BUILD)/print -W -n --keep-going --quiet && \
+	cp $(PRINTED)/book/introduction.html $(PRINTED)/print.html && \
+	profile=$$(mktemp -d) && trap 'rm -rf "$$profile"' EXIT && rm -f $(PDF) && \
+	"$$found" --headless --disable-gpu $$([ "$$(id -u)" = 0 ] && echo --no-sandbox) --user-data-dir="$$profile" \
+	    --virtual-time-budget=60000 --no-pdf-header-footer --print-to-pdf=$(PDF) \
+	    "file://$(CURDIR)/$(PRINTED)/print.html" 2>$(BUILD)/print/log || true; \
+	if [ ! -s $(PDF) ]; then echo "$$found did not print the book; its words are in $(BUILD)/print/log" >&2; exit 2; fi
+	@echo "The book is at file://$(CURDIR)/$(PDF)"
+
+test: $(READY) ## all tests: stale pages, the library, then every notebook and page against its stored outputs
+	$(BIN)/cluster-tune check
 	OMP_NUM_THREADS=1 $(PYTEST) tests
 	@echo "Templates, each from nothing, and the first run with its template's results:"
 	@set -e; for file in notebooks/*.ipynb; do \
@@ -36,13 +53,19 @@ test: $(READY) ## all tests: the library, then every notebook and page against i
 	    CLUSTER_TUNE_RESULTS="$$scratch/results" CLUSTER_TUNE_CACHE="$$scratch/data" CLUSTER_TUNE_MODELS="$$scratch/models" \
 	    $(NBVAL) $$files; rm -rf "$$scratch"; done
 	@echo "The pages of the book, read from results/:"
-	$(NBVAL) book --ignore=book/first_run.ipynb
+	$(NBVAL) book --ignore=book/first_run.ipynb --ignore=book/explore.ipynb
+
+browser: $(BUILD)/html/done ## open the book in a real browser: hostile texts, narrow screens, the interactive figures
+	OMP_NUM_THREADS=1 $(PYTEST) tests/in_browser.py
 
 bench: $(READY) ## measure against other implementations (minutes)
 	@set -e; for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python "$$file"; done
 
-pages: $(READY) ## execute the book's pages anew from results/
-	$(BIN)/cluster-tune refresh $(CHAPTER_NOTEBOOKS) $(PAGES:%=book/datasets/%.ipynb)
+pages: $(READY) ## execute the book's pages anew from results/; with PROFILE=cpu or paper, compute what is missing
+	$(if $(PROFILE),$(BIN)/cluster-tune grid --profile $(PROFILE); $(BIN)/cluster-tune gather && \
+	    $(BIN)/cluster-tune page --all --profile $(PROFILE),$(BIN)/cluster-tune refresh $(PAGES:%=book/datasets/%.ipynb))
+	$(BIN)/cluster-tune refresh $(CHAPTER_NOTEBOOKS)
+	$(BIN)/cluster-tune page explore --template explore
 	$(BIN)/cluster-tune readme
 	@$(BIN)/python -c "from cluster_tune import figures; open('$(PICTURE)', 'wb').write(figures.show(figures.method()).png)"
 
