@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sib import processor  # the benchmark beside this one
 
 HERE = Path(__file__).resolve().parent
 WAYS = ("authors", "tuned", "ours")
@@ -215,7 +216,7 @@ def accuracy(dataset: str, budget: int, repetitions: int) -> pd.DataFrame:
         found["plain loop"] = (training.predict(model, unseen).argmax(1) == asked).mean()
         rows += [{"dataset": dataset, "budget": budget, "repetition": repetition, "way": way, "accuracy": score}
                  for way, score in found.items()]
-        print({"repetition": repetition, **{way: round(score, 4) for way, score in found.items()}}, flush=True)
+        print({"repetition": repetition, **{way: round(float(score), 4) for way, score in found.items()}}, flush=True)
     return stamped(pd.DataFrame(rows))
 
 
@@ -272,7 +273,8 @@ def stamped(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with what it was measured on."""
     import torch
 
-    return frame.assign(cores=os.cpu_count(), torch=torch.__version__, transformers=version("transformers"),
+    machine = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} cores, {processor()}"
+    return frame.assign(machine=machine, torch=torch.__version__, transformers=version("transformers"),
                         date=date.today().isoformat())
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from cluster_tune import design, encoders, experiment, paths, results
+from cluster_tune import datasets, design, encoders, experiment, paths, results
 from cluster_tune.errors import InputError
 
 
@@ -68,6 +68,13 @@ def test_what_the_pages_show_is_stored(asked, ensure):
     points = results.table("projection", **this)
     assert points.groupby(["setting", "recipe"]).size().tolist() == [280, 280, 280]
     assert set(results.table("distances", **this)["setting"]) == {"base", "clust"}
+
+
+def test_texts_that_may_not_be_passed_on_are_not_among_the_examples(asked, ensure, monkeypatch):
+    monkeypatch.setattr(datasets, "excerpts_allowed", lambda name: False)
+    ensure(asked[:1])
+    examples = results.table("examples", dataset="sea_and_sky")
+    assert examples["text"].str.fullmatch(r"\(\d+ words; not shown here, since the licence .*\)").all()
 
 
 def test_an_interruption_loses_at_most_the_run_in_flight(asked, heard):

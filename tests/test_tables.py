@@ -658,6 +658,41 @@ def test_what_is_said_of_texts_follows_the_numbers():
     assert table["With"].tolist()[:2] == ["pandas", "this package"]
 
 
+def timed():
+    return pd.DataFrame({
+        "way": ["authors", "tuned", "ours"], "dataset": "x", "device": "cpu", "train_texts_a_second": [10.0, 40.0, 80.0],
+        "predict_texts_a_second": [50.0, 160.0, 200.0], "ours_is_train_times": [8.0, 2.0, 1.0],
+        "ours_is_predict_times": [4.0, 1.25, 1.0], "matrix_share": [0.08, 0.32, 0.64], "peak_mb": [3000.0, 3500.0, 1800.0],
+        "machine": "2 cores, X", "torch": "2", "transformers": "5", "date": "2026-01-01",
+    })  # fmt: skip
+
+
+def test_training_beside_a_trainer():
+    said = tables.training_in_words(timed())
+    assert "On the CPU, this package trains on 80 texts a second, 8.0 times as many" in said
+    assert "and 2.0 times as many as a tuned one" in said and "200 texts a second, 4.0 and 1.2 times" in said
+    assert "1800 MB, where they hold 3000 and 3500 MB" in said
+    table = tables.training_table(timed(), {"x": "X"})
+    assert table["here, times as fast"].tolist() == ["8.0", "2.0", "1.0"] and table["Data set"].tolist() == ["X"] * 3
+    assert table["Share of the matrix rate"].tolist() == ["8 %", "32 %", "64 %"]
+    assert tables.measured_on(timed())["Value"].tolist() == ["2 cores, X", "2026-01-01", "torch 2, transformers 5"]
+
+
+def test_the_fixed_cost_of_a_run():
+    fixed = pd.DataFrame({"what": ["read", "copy"], "every": ["data set", "run"], "seconds": [2.0, 0.16]})
+    said = tables.fixed_in_words(fixed, timed())
+    assert "needs 0.16 s beside" in said and "2.0 % of the 8.0 s that 10 updates take" in said
+    assert tables.fixed_table(fixed)["Seconds"].tolist() == ["2.00", "0.16"]
+
+
+@pytest.mark.parametrize("more, said", [(0.0, "no loss was found"), (0.1, "the two do differ")])
+def test_the_accuracy_of_a_plain_loop(more, said):
+    scores = pd.DataFrame({"repetition": [0, 1, 2] * 2, "way": ["ours"] * 3 + ["plain loop"] * 3,
+                           "accuracy": [0.5 + more, 0.6 + more, 0.7 + more, 0.51, 0.6, 0.69]})
+    assert said in tables.plain_loop_in_words(scores)
+    assert tables.plain_loop_table(scores)["Difference, points"].tolist()[1] == ("+10.0" if more else "0.0")
+
+
 def test_what_a_benchmark_ran_on():
     runs = pd.DataFrame({"machine": "2 cores, X", "date": ["2026-01-02", "2026-01-01"], "package": ["b", "a"],
                          "version": ["2", "1"], "waited": [0.0, 1.0], "cpu_seconds": 4.0})

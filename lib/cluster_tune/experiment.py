@@ -29,6 +29,7 @@ from cluster_tune.text import shortened
 SEED = 0  # of the clustering and of inter-training: each is done once a data set (section 3.2)
 EXAMPLES = 6  # texts shown on a page
 EXCERPT = 240  # characters of each
+WITHHELD = "({} words; not shown here, since the licence does not clearly allow it)"
 PROJECTED = 2000  # texts in a t-SNE figure and in the distances of section 5.3
 TRAINED = 3  # what an update costs a text, counted in predictions for a text
 
@@ -321,7 +322,7 @@ class _Study:
     # ---- the data set at a glance
 
     def describe(self) -> None:
-        """Class counts of the splits, lengths, and a few examples, for the pages."""
+        """Class counts of the splits, lengths, and a few examples, for the pages; no texts that may not be shown."""
         if not self._lacks("facts"):
             return
         splits = pd.concat([getattr(self.data, split).assign(split=split) for split in ("train", "dev", "test")])
@@ -330,7 +331,9 @@ class _Study:
         counts = splits.groupby(["split", "label"], sort=True).size().rename("count").reset_index()
         lengths = words.value_counts().sort_index().rename_axis("words").rename("count").reset_index()
         self._write("lengths", lengths)
-        self._write("examples", drawn.assign(text=[shortened(text, EXCERPT) for text in drawn["text"]])[["label", "text"]])
+        allowed = datasets.excerpts_allowed(self.data.name)
+        begun = [shortened(text, EXCERPT) if allowed else WITHHELD.format(len(text.split())) for text in drawn["text"]]
+        self._write("examples", drawn.assign(text=begun)[["label", "text"]])
         self._write("data", counts)
         self._write("facts", self._facts())
 

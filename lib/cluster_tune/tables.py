@@ -18,6 +18,7 @@ REFERENCE = {"nb_bow": "NB, BOW", "nb_glove": "NB, GloVe", "svm_bow": "SVM, BOW"
              "cluster_sib": "nearest cluster"}
 CLUSTERINGS = {"sib": "sIB", "kmeans": "k-means", "hartigan": "Hartigan's k-means"}
 RECIPES = {"paper": "the paper's recipe", "trained": "the trained recipe"}
+WAYS = {"authors": "a Trainer like the authors'", "tuned": "a Trainer, tuned", "ours": "this package"}
 MISSING = "–"
 FEW = 3  # below three repetitions an interval says nothing
 MANY = 5  # below five data sets a correlation says nothing
@@ -450,14 +451,46 @@ def _at(frame: pd.DataFrame, row: str, column: str) -> str:
 
 def measured_on(runs: pd.DataFrame) -> pd.DataFrame:
     """What the fits of a benchmark ran on and beside what, as (fact, value) rows."""
-    versions = runs[["package", "version"]].drop_duplicates().itertuples(index=False)
-    share = 100 * runs["waited"] / (runs["waited"] + runs["cpu_seconds"])
-    facts = {
-        "machine": ", ".join(runs["machine"].unique()), "dates": ", ".join(sorted(runs["date"].unique())),
-        "packages": ", ".join(f"{package} {version}" for package, version in sorted(versions)),
-        "waiting for a core": f"{percent(share.mean(), 1)} of the time on average, {percent(share.max(), 1)} at most",
-    }
+    facts = {"machine": ", ".join(runs["machine"].unique()), "dates": ", ".join(sorted(runs["date"].unique()))}
+    if "package" in runs:
+        versions = runs[["package", "version"]].drop_duplicates().itertuples(index=False)
+        share = 100 * runs["waited"] / (runs["waited"] + runs["cpu_seconds"])
+        facts["packages"] = ", ".join(f"{package} {version}" for package, version in sorted(versions))
+        facts["waiting for a core"] = f"{percent(share.mean(), 1)} of the time on average, {percent(share.max(), 1)} at most"
+    else:
+        facts["packages"] = ", ".join(f"{package} {runs[package].iloc[0]}" for package in ("torch", "transformers"))
     return pd.DataFrame(list(facts.items()), columns=["Fact", "Value"])
+
+
+def training_table(measured: pd.DataFrame, titles: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Three ways to train and to predict, a row each: texts a second, and how many times as many they are here.
+
+    `measured` (`benchmarks/training.csv`): way, dataset, device, the two rates, their ratios, matrix_share, peak_mb.
+    """
+    return pd.DataFrame({
+        "Data set": measured["dataset"].replace(dict(titles or {})), "Device": measured["device"].str.upper(),
+        "Way": measured["way"].map(WAYS),
+        "Trained, texts a second": measured["train_texts_a_second"].map(lambda rate: number(rate, 0)),
+        "here, times as fast": measured["ours_is_train_times"].map(number),
+        "Predicted, texts a second": measured["predict_texts_a_second"].map(lambda rate: number(rate, 0)),
+        "here, times as fast ": measured["ours_is_predict_times"].map(number),
+        "Share of the matrix rate": measured["matrix_share"].map(lambda share: percent(100 * share)),
+        "Memory, MB": measured["peak_mb"].map(lambda mb: number(mb, 0)),
+    })
+
+
+def fixed_table(fixed: pd.DataFrame) -> pd.DataFrame:
+    """Seconds that training does not see: once a data set, or once a run (`benchmarks/training_fixed.csv`)."""
+    return pd.DataFrame({"What": fixed["what"], "Once a": fixed["every"],
+                         "Seconds": fixed["seconds"].map(lambda s: number(s, 3 if s < 0.1 else 2))})
+
+
+def plain_loop_table(scores: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy of this package and of a plain loop, a row a repetition (`benchmarks/training_accuracy.csv`)."""
+    ways = scores.pivot(index="repetition", columns="way", values="accuracy")
+    return pd.DataFrame({"Repetition": ways.index.astype(str), "Here": ways["ours"].map(accuracy).to_list(),
+                         "A plain loop": ways["plain loop"].map(accuracy).to_list(),
+                         "Difference, points": (ways["ours"] - ways["plain loop"]).map(signed).to_list()})
 
 
 def texts_table(bags: pd.DataFrame) -> pd.DataFrame:
@@ -640,6 +673,48 @@ def _memory_in_words(both: pd.DataFrame) -> str:
             said.append(f"{what} takes up to {least} MB less in some rows and up to {most} MB more in others, those on "
                         f"{_listed([str(n) for n in cores])} core{'s' * (cores != [1])}.")
     return " ".join(said)
+
+
+def training_in_words(measured: pd.DataFrame) -> Prose:
+    """How many times as fast as both kinds of Trainer this package trains and predicts, a sentence a device."""
+    said = []
+    for device, part in measured.groupby("device", sort=True):
+        ways = part.set_index("way")
+        ours, slow, tuned = (ways.loc[way] for way in ("ours", "authors", "tuned"))
+        said.append(
+            f"On the {device.upper()}, this package trains on {number(ours['train_texts_a_second'], 0)} texts a second, "
+            f"{number(slow['ours_is_train_times'])} times as many as a `Trainer` set up as the authors train and "
+            f"{number(tuned['ours_is_train_times'])} times as many as a tuned one. It predicts "
+            f"{number(ours['predict_texts_a_second'], 0)} texts a second, {number(slow['ours_is_predict_times'])} and "
+            f"{number(tuned['ours_is_predict_times'])} times as many. At most it holds {number(ours['peak_mb'], 0)} MB, where "
+            f"they hold {number(slow['peak_mb'], 0)} and {number(tuned['peak_mb'], 0)} MB."
+        )
+    return Prose(" ".join(said))
+
+
+def fixed_in_words(fixed: pd.DataFrame, measured: pd.DataFrame, updates: int = 10, batch: int = 64) -> Prose:
+    """What a run costs beside its updates, as a share of the shortest run's training."""
+    once = fixed.groupby("every")["seconds"].sum()
+    rate = measured.set_index("way").loc["ours", "train_texts_a_second"]
+    seconds = updates * batch / rate
+    return Prose(
+        f"All that is done once a data set takes {number(once['data set'])} s. A run then needs {number(once['run'], 2)} s beside "
+        f"its updates and its prediction: {percent(100 * once['run'] / seconds, 1)} of the {number(seconds)} s that {updates} updates "
+        f"take at the rate above, and there are runs of {updates} to 640."
+    )
+
+
+def plain_loop_in_words(scores: pd.DataFrame) -> Prose:
+    """Whether the accuracy here differs from a plain loop's by more than one expects of another seed."""
+    ways = scores.pivot(index="repetition", columns="way", values="accuracy")
+    difference = stats.t_interval(ways["ours"] - ways["plain loop"])
+    means = ways.mean()
+    within = difference.low <= 0 <= difference.high
+    return Prose(
+        f"Over {len(ways)} samples the mean accuracy is {percent(100 * means['ours'], 1)} here and "
+        f"{percent(100 * means['plain loop'], 1)} with the plain loop, a difference of {points(difference)} points. "
+        + ("The interval includes 0: no loss was found." if within else "The interval excludes 0: the two do differ.")
+    )
 
 
 def texts_in_words(bags: pd.DataFrame) -> Prose:
