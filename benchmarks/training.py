@@ -1,5 +1,6 @@
 """Training and inference of this package beside transformers' Trainer: texts a second, memory, and the accuracy kept.
 
+    python benchmarks/training.py             # all of these, in this order
     python benchmarks/training.py speed       # three ways to train and to predict -> benchmarks/training.csv
     python benchmarks/training.py accuracy    # ours and a plain loop, same samples -> benchmarks/training_accuracy.csv
     python benchmarks/training.py fixed       # what a run costs beside its updates -> benchmarks/training_fixed.csv
@@ -281,7 +282,7 @@ def stamped(frame: pd.DataFrame) -> pd.DataFrame:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", nargs="?", default="speed", choices=("speed", "accuracy", "fixed", "serve"))
+    parser.add_argument("command", nargs="?", choices=("speed", "accuracy", "fixed", "serve"), help="all if not given")
     parser.add_argument("rest", nargs="*")
     parser.add_argument("--dataset", default=None)
     parser.add_argument("--texts", type=int, default=2560)
@@ -297,8 +298,8 @@ def main() -> None:
         "accuracy": ("training_accuracy.csv", lambda: accuracy(given.dataset or "isear", given.budget, given.repetitions)),
         "fixed": ("training_fixed.csv", lambda: fixed(given.dataset or "ag_news", given.budget)),
     }
-    name, measure = work[given.command]
-    measure().to_csv(HERE / name, index=False, float_format="%.5g")
+    for name, measure in [work[given.command]] if given.command else work.values():
+        measure().to_csv(HERE / name, index=False, float_format="%.5g")
 
 
 if __name__ == "__main__":

@@ -150,3 +150,13 @@ def test_what_a_page_shows_and_what_replaces_its_parts():
         design.grid("d", profile="smok")
     with pytest.raises(InputError, match="repetitions"):
         design.grid("d", repetitions=-1)
+
+
+def test_how_many_texts_a_grid_reads():
+    sizes = {"isear": (1000, 300)}
+    plain = design.combine(["isear", "unknown"], "minilm", ["base"], ["paper"], [64], [0, 1])
+    assert design.texts_read(plain, sizes) == {"isear": (2 * 10 * 64, 2 * 300)}
+    inter = design.combine(["isear"], "minilm", ["clust", "mlm+clust", "mlm"], ["paper", "trained", "updates-10"], [64], [0])
+    updates = 3 * (10 * 64 + 100 * 16 + 10 * 16)
+    once = 2 * (1000 + 1000 + 30_000)  # two families of recipes: clusters, clusters after masked words, masked words once
+    assert design.texts_read(inter, sizes) == {"isear": (updates + once, 9 * 300)}

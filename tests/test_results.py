@@ -209,3 +209,10 @@ def test_a_benchmark_is_read_from_the_checkout():
     assert {"dataset", "package", "seconds", "peak_mb"} <= set(results.benchmark("sib"))
     with pytest.raises(InputError, match="make bench"):
         results.benchmark("nothing")
+
+
+def test_the_sizes_of_the_data_sets_in_the_store(store):
+    for name, extra in (("a", 0), ("b", 5)):
+        counts = pd.DataFrame({"split": ["train", "train", "test", "dev"], "label": ["x", "y", "x", "x"], "count": [3, 4, 2 + extra, 9]})
+        results.write_table("data", {"dataset": name}, counts)
+    assert results.sizes() == {"a": (7, 2), "b": (7, 7)}

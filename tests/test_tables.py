@@ -678,6 +678,14 @@ def test_training_beside_a_trainer():
     assert tables.measured_on(timed())["Value"].tolist() == ["2 cores, X", "2026-01-01", "torch 2, transformers 5"]
 
 
+def test_the_cost_of_a_profile():
+    lengths = pd.DataFrame({"dataset": ["x", "x", "y"], "words": [20, 40, 5000], "count": [1, 1, 7]})  # means 30 and 100
+    plans = {"small": (2, {"x": (288_000, 720_000)}), "large": (2000, {"x": (288_000, 720_000), "y": (86_400, 216_000)})}
+    table = tables.cost_table(plans, timed(), lengths)
+    assert table["Hours of training"].tolist() == ["1.0", "2.0"] and table["Hours in all"].tolist() == ["2.0", "4.0"]
+    assert table["Runs"].tolist() == ["2", "2,000"] and table["Texts to predict"].tolist() == ["720,000", "936,000"]
+
+
 def test_the_fixed_cost_of_a_run():
     fixed = pd.DataFrame({"what": ["read", "copy"], "every": ["data set", "run"], "seconds": [2.0, 0.16]})
     said = tables.fixed_in_words(fixed, timed())

@@ -3,7 +3,7 @@
 Pure records and constants; nothing here computes, reads or writes. Section 3.2 of the paper fixes most of it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import product
 
@@ -239,6 +239,26 @@ def group(run: Run) -> str:
     inter = ("mlm",) if run.masks else (run.setting, run.clustering)
     parts = run.dataset, run.encoder, *inter, family(run.recipe)
     return ".".join(part.replace("/", "-") for part in parts if part)
+
+
+def texts_read(runs: Iterable[Run], sizes: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+    """Data set -> how many texts its runs train on and how many they predict, repeats and inter-training included.
+
+    `sizes`: data set -> its numbers of training and test texts; a data set without sizes is left out.
+    """
+    read, begun = {}, set()
+    for run in runs:
+        if run.dataset not in sizes:
+            continue
+        (train, test), recipe = sizes[run.dataset], RECIPES[run.recipe]
+        trained, predicted = read.get(run.dataset, (0, 0))
+        passes = {("mlm", family(run.recipe)): recipe.mlm_epochs} if run.masks else {}
+        passes |= {(run.setting, run.clustering, family(run.recipe)): recipe.inter_epochs} if run.clusters else {}
+        new = {(run.dataset, run.encoder, *key): epochs for key, epochs in passes.items()}
+        trained += train * sum(epochs for key, epochs in new.items() if key not in begun)
+        begun |= set(new)
+        read[run.dataset] = trained + recipe.updates(run.budget) * recipe.batch_size, predicted + test
+    return read
 
 
 def shard(runs: Iterable[Run], text: str) -> list[Run]:

@@ -254,6 +254,12 @@ def published(name: str, as_text: bool = False) -> pd.DataFrame:
     return pd.read_csv(path, **({"dtype": str, "keep_default_na": False} if as_text else {}))
 
 
+def sizes() -> dict[str, tuple[int, int]]:
+    """Data set -> its numbers of training and test texts, of all in the store."""
+    counts = table("data").pivot_table(index="dataset", columns="split", values="count", aggfunc="sum")
+    return {name: (int(row["train"]), int(row["test"])) for name, row in counts.iterrows()}
+
+
 def benchmark(name: str) -> pd.DataFrame:
     """What a benchmark measured last, `benchmarks/NAME.csv` of the checkout; InputError if there is none."""
     path = paths.root() / "benchmarks" / f"{name}.csv"

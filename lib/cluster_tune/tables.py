@@ -21,6 +21,7 @@ RECIPES = {"paper": "the paper's recipe", "trained": "the trained recipe"}
 WAYS = {"authors": "a Trainer like the authors'", "tuned": "a Trainer, tuned", "ours": "this package"}
 MISSING = "–"
 FEW = 3  # below three repetitions an interval says nothing
+READ = 100  # words of a text that an encoder reads at most: about 128 word pieces
 MANY = 5  # below five data sets a correlation says nothing
 
 
@@ -477,6 +478,28 @@ def training_table(measured: pd.DataFrame, titles: Mapping[str, str] | None = No
         "Share of the matrix rate": measured["matrix_share"].map(lambda share: percent(100 * share)),
         "Memory, MB": measured["peak_mb"].map(lambda mb: number(mb, 0)),
     })
+
+
+def cost_table(
+    plans: Mapping[str, tuple[int, Mapping[str, tuple[int, int]]]], measured: pd.DataFrame, lengths: pd.DataFrame
+) -> pd.DataFrame:
+    """About how long each profile takes on what the benchmark ran on, a row a profile.
+
+    `plans`: name -> how many runs it has, and for each data set the texts it trains on and predicts (`design.texts_read`).
+    A text of another data set is taken to cost what one of the benchmark's costs, times the ratio of their mean lengths in
+    words, of which at most `READ` of a text count. Rates are those of the benchmark's `ours`.
+    """
+    read = lengths["words"].clip(upper=READ) * lengths["count"]
+    mean = read.groupby(lengths["dataset"]).sum() / lengths.groupby("dataset")["count"].sum()
+    ours, rows = measured.set_index("way").loc["ours"], []
+    for name, (runs, plan) in plans.items():
+        weighted = [[texts * mean[dataset] / mean[ours["dataset"]] for texts in both] for dataset, both in plan.items()]
+        hours = [sum(part) / ours[f"{what}_texts_a_second"] / 3600 for part, what in zip(zip(*weighted), ("train", "predict"))]
+        texts = [sum(part) for part in zip(*plan.values())]
+        rows.append({"Profile": name, "Runs": f"{runs:,}", "Texts to train on": f"{texts[0]:,}",
+                     "Texts to predict": f"{texts[1]:,}", "Hours of training": number(hours[0]),
+                     "Hours of prediction": number(hours[1]), "Hours in all": number(sum(hours))})
+    return pd.DataFrame(rows)
 
 
 def fixed_table(fixed: pd.DataFrame) -> pd.DataFrame:
