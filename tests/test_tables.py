@@ -94,6 +94,13 @@ def test_verdicts_are_hedged_by_their_interval():
     assert "level with plain" in tables.verdict(both([0.1, 0.2, 0.3], [0.2, 0.1, 0.3]), 64, "paper")
 
 
+def test_verdicts_of_several_data_sets_each_at_its_budget():
+    frame = pd.concat([both([0.1, 0.2, 0.3], [0.5, 0.6, 0.7]), both([0.1], [0.2], dataset="c", budget=128)])
+    lines = tables.verdicts(frame, 64, {"a": "Set A"}, {"c": 128}).splitlines()
+    assert lines[0].startswith("- Set A: At 64 labels") and lines[1].startswith("- c: At 128 labels")
+    assert len(lines) == 4 and "no matched runs" in lines[2]  # the other recipe
+
+
 def test_findings_list_every_recipe_and_budget():
     grid = [(recipe, budget) for recipe in ("paper", "trained") for budget in (128, 64)]
     frame = pd.concat([both([0.1, 0.2], [0.3, 0.4], budget=budget, recipe=recipe) for recipe, budget in grid])

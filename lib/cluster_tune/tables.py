@@ -994,10 +994,13 @@ def findings(runs: pd.DataFrame, before: str = "base", after: str = "clust") -> 
     return Prose("\n".join(lines))
 
 
-def verdicts(runs: pd.DataFrame, budget: int, titles: Mapping[str, str] | None = None) -> Prose:
-    """The verdicts of several data sets at one budget, a recipe a list, as Markdown."""
-    lines = [f"- {(titles or {}).get(name, name)}: {verdict(runs[runs['dataset'] == name], budget, recipe)}"
-             for recipe in RECIPES for name in runs["dataset"].unique()]
+def verdicts(
+    runs: pd.DataFrame, budget: int, titles: Mapping[str, str] | None = None, stand_in: Mapping[str, int] | None = None
+) -> Prose:
+    """The verdicts of several data sets at one budget, or the one that stands in for it, a recipe a list, as Markdown."""
+    budgets = {name: (stand_in or {}).get(name, budget) for name in runs["dataset"].unique()}
+    lines = [f"- {(titles or {}).get(name, name)}: {verdict(runs[runs['dataset'] == name], budgets[name], recipe)}"
+             for recipe in RECIPES for name in budgets]
     return Prose("\n".join(lines))
 
 
