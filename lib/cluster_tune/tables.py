@@ -472,9 +472,9 @@ def training_table(measured: pd.DataFrame, titles: Mapping[str, str] | None = No
         "Data set": measured["dataset"].replace(dict(titles or {})), "Device": measured["device"].str.upper(),
         "Way": measured["way"].map(WAYS),
         "Trained, texts a second": measured["train_texts_a_second"].map(lambda rate: number(rate, 0)),
-        "here, times as fast": measured["ours_is_train_times"].map(number),
+        "Training here, times as fast": measured["ours_is_train_times"].map(number),
         "Predicted, texts a second": measured["predict_texts_a_second"].map(lambda rate: number(rate, 0)),
-        "here, times as fast ": measured["ours_is_predict_times"].map(number),
+        "Prediction here, times as fast": measured["ours_is_predict_times"].map(number),
         "Share of the matrix rate": measured["matrix_share"].map(lambda share: percent(100 * share)),
         "Memory, MB": measured["peak_mb"].map(lambda mb: number(mb, 0)),
     })
