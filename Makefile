@@ -13,7 +13,7 @@ PAGES := docstrings isear sms_spam ag_news dbpedia cfpb yahoo_answers 20_newsgro
 CHAPTER_NOTEBOOKS := $(filter-out book/first_run.ipynb book/explore.ipynb,$(wildcard book/*.ipynb))
 PICTURE := book/_static/method.png
 SOURCES := $(wildcard lib/cluster_tune/*.py)
-INPUTS := _config.yml _toc.yml $(wildcard book/*.md book/*.ipynb book/datasets/*.ipynb book/*.bib book/_static/*)
+INPUTS := _config.yml _toc.yml $(wildcard book/*.md book/*.ipynb book/datasets/*.ipynb book/*.bib book/_static/* book/_ext/*)
 
 # A sum over two threads is not the sum over eight, digit for digit: the same number of threads on every machine.
 export OMP_NUM_THREADS ?= 2
@@ -98,7 +98,9 @@ $(FIRST_RUN)/done: notebooks/dataset.ipynb $(SOURCES) requirements.lock | $(READ
 	CLUSTER_TUNE_RESULTS="$(CURDIR)/$(FIRST_RUN)/results" $(BIN)/cluster-tune page docstrings-small --first-run
 	@mkdir -p $(FIRST_RUN) && touch $@
 
-# Warnings are errors; --keep-going shows them all before it fails.
+# Warnings are errors; --keep-going shows them all before it fails. Sphinx looks at pages only: what has changed beside
+# them wants a book from nothing.
 $(BUILD)/html/done: $(INPUTS) | $(READY)
+	@$(if $(filter-out %.md %.ipynb,$?),rm -rf $(BUILD)/html $(BUILD)/.doctrees)
 	$(BIN)/jupyter-book build . -W -n --keep-going --quiet
 	@touch $@
