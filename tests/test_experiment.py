@@ -297,3 +297,8 @@ def test_changes_that_make_no_sense(changes):
     (name, value), = changes.items()
     with pytest.raises(InputError, match=f"{name} '{value}' is not a whole number of at least"):
         experiment.Changes(**changes)
+
+
+def test_recipes_have_the_rates_of_their_encoder():
+    paper, trained = experiment.recipes("minilm")
+    assert (paper.name, paper.learning_rate, trained.name, trained.learning_rate) == ("paper", 3e-5, "trained", 1e-4)

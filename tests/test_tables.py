@@ -94,6 +94,15 @@ def test_verdicts_are_hedged_by_their_interval():
     assert "level with plain" in tables.verdict(both([0.1, 0.2, 0.3], [0.2, 0.1, 0.3]), 64, "paper")
 
 
+def test_recipes_in_words_and_how_often_masked_words_were_seen():
+    table = tables.recipes_table([design.RECIPES["paper"], design.RECIPES["trained"]])
+    assert list(table) == ["paper", "trained"] and len(table) == len(tables.FIELDS)
+    assert table.loc["texts in a batch"].tolist() == ["64", "16"]
+    frame = pd.DataFrame({"dataset": ["a", "a", "b", "b"], "setting": ["base", "mlm", "mlm+clust", "mlm"], "mlm_epochs": [0, 5, 1, 1]})
+    assert "for 5 passes (Set A) and 1 pass (b) here, where the paper's were for 30." in tables.word_epochs_in_words(frame, {"a": "Set A"})
+    assert "No model" in tables.word_epochs_in_words(frame[:1])
+
+
 def test_verdicts_of_several_data_sets_each_at_its_budget():
     frame = pd.concat([both([0.1, 0.2, 0.3], [0.5, 0.6, 0.7]), both([0.1], [0.2], dataset="c", budget=128)])
     lines = tables.verdicts(frame, 64, {"a": "Set A"}, {"c": 128}).splitlines()
@@ -295,8 +304,8 @@ def test_table_3_beside_the_printed_p():
 def test_what_changes_beside_the_t_test():
     clear = both([0.1, 0.2, 0.3, 0.4, 0.5], [0.3, 0.4, 0.51, 0.6, 0.7])  # five pairs: Wilcoxon cannot go below 1/16
     line = tables.comparison_in_words(clear, published={64: 1e-6})
-    assert line.startswith("- 64 labels: the t-test (p = ") and "and the interval (19.6 to 20.8) find a difference" in line
-    assert line.endswith("in favour of inter-training, Wilcoxon's test (p = 0.5) does not; the paper's p is 1e-6.")
+    assert line.startswith("- 64 labels: the t-test (corrected p = ") and "and the interval (19.6 to 20.8) find a difference" in line
+    assert line.endswith("in favour of inter-training, Wilcoxon's test (corrected p = 0.5) does not; the paper's p is 1e-6.")
     none = tables.comparison_in_words(both([0.1, 0.2, 0.3], [0.3, 0.1, 0.3]), published={64: float("nan")})
     assert "agree that no difference is shown; the paper found none." in none
     assert "agree on a difference against" in tables.comparison_in_words(
@@ -357,7 +366,7 @@ def test_the_answer_in_short_counts_the_verdicts():
     assert lines[1] == "- On 2 of 3 data sets there are too few runs yet: b and style."
     assert lines[2].endswith("is above the paper's recipe with inter-training on 1 of 1 data sets: Set A.")
     verdicts = tables.baseline_verdicts(trained(), PRINTED).splitlines()
-    assert verdicts[0].startswith("- a: **most of the gain is an undertrained baseline**: +30.0 [30.0, 30.0] points")
+    assert verdicts[0].startswith("- a: **most of the gain goes when the baseline is trained**: +30.0 [30.0, 30.0] points")
     assert verdicts[1] == "- b: too few runs for a verdict yet."
     assert tables.baseline_in_words(trained()[:0], PRINTED) == "- On 3 of 3 data sets there are too few runs yet: a, b and style."
 
@@ -423,11 +432,11 @@ def test_a_number_a_stage_has_gaps_in_sight():
 def test_the_statements_of_section_5_3_follow_from_the_numbers():
     kinds = {"a": True, "b": False}
     words = tables.ned_in_words(distances(NED), kinds, SETS)
-    assert ("NED is smaller after IT:CLUST, paper, than before in 1 of 1 topical data sets and 1 of 1 other data sets, "
-            "which is what the paper found") in words
+    assert ("NED is smaller after IT:CLUST, paper, than before in 1 of 1 topical data sets and 1 of 1 other data sets. "
+            "The paper found it smaller in all of its data sets.") in words
     assert "p < .001, in all 5 embeddings" in words and "is 3.0 to 3.0 times that before, 3.0 in the median" in words
     risen = tables.ned_in_words(distances({**NED, ("a", "clust", "paper"): 0.95}), kinds, SETS)
-    assert "in 0 of 1 topical data sets and 1 of 1 other data sets, not in Set A: there it is not as" in risen
+    assert "in 0 of 1 topical data sets and 1 of 1 other data sets; it is not in Set A. The paper found" in risen
     by_chance = tables.ned_in_words(distances(NED).assign(p=[0.5, *[0.000999] * 4]), kinds, SETS)
     assert "p < .001, in 4 of 5 embeddings" in by_chance
     assert "nothing to compare" not in words and tables.ned_in_words(distances({("a", "base", ""): 1}), kinds, SETS)
@@ -438,7 +447,7 @@ def test_whether_classes_come_apart_follows_from_the_shares():
     words = tables.separation_in_words(distances(NED).rename(columns={"ned": "neighbours"}), kinds, SETS)
     assert words.splitlines() == [
         "- The share is larger after IT:CLUST, paper, than before in 0 of 1 topical data sets and 0 of 1 other data sets; "
-        "among the topical ones not in Set A.",
+        "of the topical ones it is not larger in Set A.",
         "- The share is larger after IT:CLUST, trained, than before in 0 of 1 other data sets."]
     rising = {("a", "base", ""): 0.5, ("a", "clust", "paper"): 0.6}
     words = tables.separation_in_words(distances(rising).rename(columns={"ned": "neighbours"}), kinds, SETS)

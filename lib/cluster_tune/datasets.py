@@ -85,7 +85,7 @@ REGISTRY = {
             "https://huggingface.co/datasets/community-datasets/yahoo_answers_topics",
             "restricted to research; not to be passed on", "zhang2015character",
             split=_GIVEN + _TRIMMED,
-            note="Text is title, question and best answer.",
+            note="The download has title, question and best answer; the published pages of this book have question titles only.",
             hub="community-datasets/yahoo_answers_topics",
             text=("question_title", "question_content", "best_answer"), label="topic",
             labels=(

@@ -87,6 +87,12 @@ def recipe_for(name: str, encoder: encoders.Encoder, changes: Changes = Changes(
     return design.recipe(name, **encoder.rates.get(design.family(name), {}), **changes.fields)
 
 
+def recipes(encoder: str) -> list[Recipe]:
+    """The paper's recipe and the trained one with the rates that the encoder of that name brings."""
+    found = encoders.resolve(encoder)
+    return [recipe_for(name, found) for name in design.RECIPES if name not in design.SWEEP]
+
+
 def identity(
     run: Run,
     recipe: Recipe,
