@@ -106,5 +106,5 @@ def in_words(tried: Tried, data: Dataset, budget: int, updates: int) -> tables.P
         "above" if points > 0 else "below")
     return tables.Prose(
         f"With {budget} labels and {updates} updates {tables.TITLES['clust']} is {beside} {tables.TITLES['base']} on {n} test "
-        f"texts. So few texts alone give such a difference a standard error of {tables.number(spread)} points or less, and "
+        f"texts. With so few test texts the difference has a standard error of up to {tables.number(spread)} points, and "
         "another labelled sample (`repetition`) may turn its sign.")
