@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import yaml
 from conftest import COMMON, WORDS
 
@@ -70,3 +71,13 @@ def build(folder: Path) -> Path:
     ran = subprocess.run(command, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
     return folder / "_build" / "html" / "book" / "page.html"
+
+
+def made(folder: Path, encoder: Path) -> Path:
+    """The page of the hostile data set as HTML, computed in stores below `folder` and nowhere else."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("results", "models", "cache"):
+            patch.setenv(f"CLUSTER_TUNE_{name.upper()}", str(folder / name))
+        patch.delenv("CLUSTER_TUNE_DATA", raising=False)
+        write_page(folder, encoder)
+    return build(folder)

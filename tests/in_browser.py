@@ -25,13 +25,7 @@ def tab():
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory, tiny_folder):
     """The page of the hostile data set."""
-    folder = tmp_path_factory.mktemp("hostile")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("results", "models", "cache"):
-            patch.setenv(f"CLUSTER_TUNE_{name.upper()}", str(folder / name))
-        patch.delenv("CLUSTER_TUNE_DATA", raising=False)
-        hostile.write_page(folder, tiny_folder)
-    return hostile.build(folder)
+    return hostile.made(tmp_path_factory.mktemp("hostile"), tiny_folder)
 
 
 def sideways(tab) -> int:

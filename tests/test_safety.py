@@ -52,13 +52,7 @@ class Where(HTMLParser):
 @pytest.fixture(scope="module")
 def page(tmp_path_factory, tiny_folder):
     """The text of the built page."""
-    folder = tmp_path_factory.mktemp("hostile")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("results", "models", "cache"):
-            patch.setenv(f"CLUSTER_TUNE_{name.upper()}", str(folder / name))
-        patch.delenv("CLUSTER_TUNE_DATA", raising=False)
-        hostile.write_page(folder, tiny_folder)
-    return hostile.build(folder).read_text("utf-8")
+    return hostile.made(tmp_path_factory.mktemp("hostile"), tiny_folder).read_text("utf-8")
 
 
 def test_the_mark_stands_only_where_text_stands(page):

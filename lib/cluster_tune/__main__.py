@@ -7,6 +7,7 @@ exits with 2, an interruption with 130; `check` exits with 1 where it finds some
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from cluster_tune import __version__, design, paths
@@ -133,20 +134,16 @@ def _compute(wanted: list[design.Run], options: argparse.Namespace, log: Path | 
 
     if not wanted:
         raise InputError("that is a grid without runs; ask for at least one data set, setting, budget and repetition")
-    progress = Progress(log)
     how = {"device": options.device, "precision": options.precision, "keep_models": options.keep_models}
-    try:
+    with closing(Progress(log)) as progress:
         return experiment.ensure(wanted, report=progress, **how, **more)
-    finally:
-        progress.close()
 
 
 def _reference(options: argparse.Namespace) -> None:
     from cluster_tune import reference
     from cluster_tune.progress import Progress
 
-    progress = Progress()
-    try:
+    with closing(Progress()) as progress:
         reference.ensure(
             options.datasets,
             budgets=options.budgets,
@@ -156,16 +153,13 @@ def _reference(options: argparse.Namespace) -> None:
             label_column=options.label_column,
             report=progress,
         )
-    finally:
-        progress.close()
 
 
 def _few_labels(options: argparse.Namespace) -> None:
     from cluster_tune import few_labels
     from cluster_tune.progress import Progress
 
-    progress = Progress()
-    try:
+    with closing(Progress()) as progress:
         few_labels.ensure(
             options.datasets,
             encoder=options.encoder,
@@ -177,8 +171,6 @@ def _few_labels(options: argparse.Namespace) -> None:
             label_column=options.label_column,
             report=progress,
         )
-    finally:
-        progress.close()
 
 
 def _cluster(options: argparse.Namespace) -> None:
