@@ -13,7 +13,7 @@ import local_hub
 import numpy as np
 import pytest
 
-from cluster_tune import encoders
+from cluster_tune import encoders, training
 from cluster_tune.errors import InputError
 
 
@@ -91,6 +91,14 @@ def test_minilm_knows_what_is_alike(minilm):
     means = torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=1)
     alike = (means @ means.T).numpy()
     assert alike[0, 1] > 0.5 > 0.2 > max(alike[0, 2], alike[1, 2])
+
+
+def test_texts_longer_than_the_encoder_reads_are_one_line(saved):
+    tokenizer = encoders.tokenizer(encoders.resolve(str(saved)))
+    assert tokenizer.model_max_length == 32
+    assert len(training.tokenise(tokenizer, ["a small model of text " * 9], 32).ids) == 32
+    with pytest.raises(InputError, match="reads 32 word pieces at most, not 128"):
+        training.tokenise(tokenizer, ["a text"], 128)
 
 
 def test_switches_are_put_back_after_loading(saved):

@@ -62,6 +62,13 @@ def test_too_few_updates_or_labels_are_one_line(updates, budget):
         explore.compare(data, [0] * len(data.train), updates, budget)
 
 
+@pytest.mark.parametrize("length", [7, 513])
+def test_texts_are_cut_within_limits(length):
+    data = explore.texts("docstrings-small", most=100)
+    with pytest.raises(InputError, match=f"max_length is {length}; give 8 to 512"):
+        explore.compare(data, [0] * len(data.train), 10, 64, max_length=length)
+
+
 def test_the_notebook_takes_other_numbers():
     template = paths.root() / "notebooks" / "explore.ipynb"
     given = pages.arguments(template, "explore", {"n_clusters": "5", "classes": "numpy,pandas", "updates": "10"})

@@ -102,14 +102,18 @@ def model(encoder: Encoder):
 
 
 def tokenizer(encoder: Encoder):
-    """The encoder's fast tokenizer."""
+    """The encoder's fast tokenizer; its `model_max_length` is what the encoder has positions for."""
     _no_widgets()
     from transformers import AutoTokenizer
 
     where = folder(encoder)
     if not any(found for pattern in _VOCABULARIES for found in where.glob(pattern)):  # else an empty one would be made
         raise InputError(f"'{where}' has no tokenizer; save the model's there with save_pretrained")
-    return _load(encoder, AutoTokenizer, use_fast=True)
+    found = _load(encoder, AutoTokenizer, use_fast=True)
+    positions = _json(where / "config.json").get("max_position_embeddings")
+    if isinstance(positions, int) and positions > 0:  # relative positions are written as -1, or not at all
+        found.model_max_length = min(found.model_max_length, positions)
+    return found
 
 
 def _load(encoder: Encoder, kind, **options):

@@ -14,6 +14,8 @@ from cluster_tune import datasets, design, encoders, reference, sampling, stats,
 from cluster_tune.datasets import PARTS, Dataset
 from cluster_tune.errors import InputError, unknown
 
+SHORTEST, LONGEST = 8, 512  # word pieces of a text: fewer are hardly more than the two special ones; BERT reads no more
+
 
 def texts(name: str, classes: Collection[str] = (), most: int = 1_000, text_column: str = "text",
           label_column: str = "label") -> Dataset:
@@ -54,12 +56,16 @@ class Tried:
 
 
 def compare(
-    data: Dataset, clusters: np.ndarray, updates: int, budget: int, repetition: int = 0, encoder: str = "minilm"
+    data: Dataset, clusters: np.ndarray, updates: int, budget: int, repetition: int = 0, max_length: int = 64,
+    encoder: str = "minilm",
 ) -> Tried:
     """Fine-tune on one labelled sample twice: from the pretrained model (Path 1), and inter-trained on `clusters` first
-    (Path 3). The recipe is `trained` with that many updates."""
+    (Path 3). The recipe is `trained` with that many updates, and texts are cut at `max_length` word pieces: half of the
+    paper's, which halves the wait."""
     if updates < 1:
         raise InputError(f"{updates} updates train nothing; give at least 1")
+    if not SHORTEST <= max_length <= LONGEST:
+        raise InputError(f"max_length is {max_length}; give {SHORTEST} to {LONGEST} word pieces of a text")
     sampling.check_budget(budget, len(data.classes))
     rows = sampling.labelled_sample(len(data.train), budget, repetition)
     from cluster_tune import finetuning, intertraining, training
@@ -71,7 +77,7 @@ def compare(
     bits = training.precision(where)
     model = training.suit(encoders.model(known).to(where))
     tokenizer = encoders.tokenizer(known)
-    train, test = (training.tokenise(tokenizer, part["text"], recipe.max_length) for part in (data.train, data.test))
+    train, test = (training.tokenise(tokenizer, part["text"], max_length) for part in (data.train, data.test))
     gold, truth = (pd.Categorical(part["label"], data.classes).codes.astype(np.int64) for part in (data.train, data.test))
     pretrained, scores, losses = training.copy_of(model.state_dict()), [], []
     for setting in design.MAIN:

@@ -60,7 +60,10 @@ def _width(length: int) -> int:
 
 
 def tokenise(tokenizer, texts: Sequence[str], max_length: int) -> Tokens:
-    """Word pieces with the special ones, cut at `max_length` (section 3.2: 128)."""
+    """Word pieces with the special ones, cut at `max_length` (section 3.2: 128), which the encoder must have room for."""
+    if max_length > tokenizer.model_max_length:
+        limit = tokenizer.model_max_length
+        raise InputError(f"the encoder reads {limit} word pieces at most, not {max_length}; choose another one")
     rows = tokenizer(list(texts), truncation=True, max_length=max_length, return_attention_mask=False)["input_ids"]
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
     flat = np.fromiter((piece for row in rows for piece in row), dtype=np.int32, count=offsets[-1])
