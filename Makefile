@@ -5,6 +5,7 @@
 
 BIN := .venv/bin
 READY := .venv/ready
+PACKAGES := .venv/packages
 BUILD := _build
 PDF := $(BUILD)/cluster-tune.pdf
 PRINTED := $(BUILD)/print/_build/singlehtml
@@ -79,7 +80,7 @@ lock: $(READY) # write requirements.lock anew from what .venv holds; see the hea
 
 # The virtual environment: made once, and again when the lock or the package's own description changes. The lock was
 # tried on Python 3.11 to 3.13; a newer one is taken only if there is none of these.
-$(READY): requirements.lock pyproject.toml
+$(PACKAGES): requirements.lock pyproject.toml
 	@found=; for newest in "3, 13" "3, 99"; do for python in "$(PYTHON)" python3 python3.13 python3.12 python3.11; do \
 	    if [ -z "$$found" ] && [ -n "$$python" ] && \
 	        $$python -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= ($$newest))" 2>/dev/null; then \
@@ -90,6 +91,13 @@ $(READY): requirements.lock pyproject.toml
 	    echo "$$found has no 'venv': install it (on Debian: apt install python3-venv)" >&2; exit 2; fi; \
 	echo "Setting up .venv with $$($$found --version)"; $$found -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	@touch $@
+
+# The package itself, whose loops are compiled here.
+$(READY): $(PACKAGES) setup.py lib/cluster_tune/_loops.c
+	@compiler=$$($(BIN)/python -c "import os, sysconfig; print(os.environ.get('CC') or sysconfig.get_config_var('CC') or 'cc')"); \
+	if ! command -v $${compiler%% *} >/dev/null; then \
+	    echo "a C compiler is needed: install one (on Debian: apt install gcc libc6-dev), or name it with CC=" >&2; exit 2; fi
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 

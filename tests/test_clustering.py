@@ -1,10 +1,15 @@
 """sIB against its definition, a case by hand, a plain numpy version and the published package; key terms by hand."""
 
+import ctypes
 import os
 import pickle
+import runpy
+import shutil
 import subprocess
 import sys
 import threading
+import time
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +21,10 @@ from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from cluster_tune import _sib
+from cluster_tune import _loops, paths
 from cluster_tune.clustering import SIB, _distributions, _parts, key_terms
 
+LOW, HIGH, OWN_HIGH, BEND_ERROR, WORD_ERROR = map(float, _loops.constants("limits", 5))
 KINDS = {  # documents, words, topics, words a document
     "short": (400, 300, 6, 8),
     "long": (150, 200, 5, 120),
@@ -112,40 +118,39 @@ def test_costs_are_those_of_the_definition(kind):
 def test_single_precision_errs_less_than_its_bound(kind, k):
     indptr, words, weights = parts = _parts(_distributions(counts(kind).astype(float)))
     labels = np.random.default_rng(0).integers(k, size=len(indptr) - 1).astype(np.int32)
-    table, size = _sib.tabulate(*parts, labels, k, counts(kind).shape[1])
-    logs, (log_p, p) = _sib.logarithms(table), _sib.singles(weights)
-    steps = np.full(logs.shape[1], np.inf, np.float32)
-    steps[:k] = [_sib.step(s) for s in size]
-    room, costs = np.empty(1000), np.empty_like(steps)
+    table, size = _loops.tabulate(*parts, labels, k, counts(kind).shape[1])
+    logs, (log_p, p) = _loops.logarithms(table), _loops.singles(weights)
+    steps = np.full(logs.shape[1], 1e30, np.float32)
+    steps[:k] = [_loops.step(s) for s in size]
     for x in np.flatnonzero(np.diff(indptr)):
         here, own = slice(indptr[x], indptr[x + 1]), labels[x]
         mine = steps.copy()
-        mine[own] = _sib.step(size[own] - 1)
-        _sib.fast_costs(words[here], log_p[here], p[here], own, mine, logs, costs)
-        exact = [_sib.exact_cost(words[here], weights[here], t, own, table, size, room, room.copy()) for t in range(k)]
-        alone = (weights[here] * _sib.UNIT) @ np.log2(weights[here] * _sib.UNIT)
+        mine[own] = _loops.step(size[own] - 1)
+        costs = _loops.fast_costs(words[here], log_p[here], p[here], own, mine, logs)
+        exact = [_loops.exact_cost(words[here], weights[here], t, own, table, size) for t in range(k)]
+        alone = (weights[here] * _loops.UNIT) @ np.log2(weights[here] * _loops.UNIT)
         off = np.abs(costs[:k] - alone - np.array(exact))
-        assert off.max() < _sib.BEND_ERROR + len(words[here]) * _sib.WORD_ERROR
-        assert costs[k:].min(initial=np.inf) == np.inf
+        assert off.max() < BEND_ERROR + len(words[here]) * WORD_ERROR
+        assert costs[k:].min(initial=1e30) > 1e29
 
 
 def test_polynomials_keep_to_their_error():
     d = np.concatenate([[-200], np.linspace(-40, 40, 400_001)])
     u = 2.0**d
     exact = np.log2(1 + u) + u * np.log1p(1 / u) / np.log(2)
-    c = d.clip(_sib.LOW, _sib.HIGH)
-    close = np.polynomial.polynomial.polyval(c, _sib.BEND) + np.maximum(d, _sib.LOW) - c
-    assert np.abs(close - exact).max() < _sib.BEND_ERROR
+    c = d.clip(LOW, HIGH)
+    close = np.polynomial.polynomial.polyval(c, _loops.constants("bend", 5)) + np.maximum(d, LOW) - c
+    assert np.abs(close - exact).max() < BEND_ERROR
     e = np.log2(1 + u)  # so that d = log(2^e - 1)
-    c = e.clip(0, float(_sib.OWN_HIGH))
-    close = np.polynomial.polynomial.polyval(c, _sib.OWN[:-1]) + _sib.OWN[-1] * np.sqrt(c) + e - c
-    assert np.abs(close - exact).max() < _sib.BEND_ERROR
+    c, (*own, root) = e.clip(0, OWN_HIGH), _loops.constants("own", 6)
+    close = np.polynomial.polynomial.polyval(c, own) + root * np.sqrt(c) + e - c
+    assert np.abs(close - exact).max() < BEND_ERROR
 
 
 @pytest.mark.parametrize("bits", [0.0, 1e-12, 0.02, 0.5, np.sqrt(0.5), 1.0, 1.5, 3.0, 1e6])
 def test_logarithms(bits):
     expected = bits * np.log2(bits) if bits else 0.0
-    assert _sib.L(bits) == pytest.approx(expected, rel=4e-16, abs=4e-16)
+    assert _loops.L(bits) == pytest.approx(expected, rel=4e-16, abs=4e-16)
 
 
 # ---- the passes
@@ -169,12 +174,12 @@ def test_passes_are_those_of_plain_numpy(kind, k):
     rng = np.random.default_rng(3)
     labels = expected = rng.integers(k, size=X.shape[0]).astype(np.int32)
     parts = _parts(_distributions(X.astype(float)))
-    table, size = _sib.tabulate(*parts, labels, k, X.shape[1])
-    tables, singles = (table, size, _sib.logarithms(table)), _sib.singles(parts[2])
+    table, size = _loops.tabulate(*parts, labels, k, X.shape[1])
+    tables, singles = (table, size, _loops.logarithms(table)), _loops.singles(parts[2])
     for _ in range(3):
         order, before = rng.permutation(X.shape[0]), labels.copy()
         expected = plain_pass(conditional(X), order, expected, k)
-        moved, _ = _sib.sweep(*parts, *singles, order, labels := labels.copy(), *tables)
+        moved, _ = _loops.sweep(*parts, *singles, order, labels := labels.copy(), *tables)
         assert (labels == expected).all()
         assert moved == (labels != before).sum()
 
@@ -185,16 +190,16 @@ def test_no_move_loses_information(kind, k):
     X = counts(kind)
     labels = np.random.default_rng(0).integers(k, size=X.shape[0]).astype(np.int32)
     parts = _parts(_distributions(X.astype(float)))
-    table, size = _sib.tabulate(*parts, labels, k, X.shape[1])
-    tables, singles = (table, size, _sib.logarithms(table)), _sib.singles(parts[2])
-    information = _sib.information(table, size)
+    table, size = _loops.tabulate(*parts, labels, k, X.shape[1])
+    tables, singles = (table, size, _loops.logarithms(table)), _loops.singles(parts[2])
+    information = _loops.information(table, size)
     for x in np.random.default_rng(1).permutation(X.shape[0]):
-        moved, grown = _sib.sweep(*parts, *singles, np.array([x]), labels, *tables)
-        after = _sib.information(table, size)
+        moved, grown = _loops.sweep(*parts, *singles, np.array([x]), labels, *tables)
+        after = _loops.information(table, size)
         assert after >= information - 1e-12
         assert grown / size.sum() == pytest.approx(after - information, abs=1e-12) and moved in (0, 1)
         information = after
-    again = _sib.tabulate(*parts, labels, k, X.shape[1])
+    again = _loops.tabulate(*parts, labels, k, X.shape[1])
     assert (again[0] == table).all() and (again[1] == size).all()  # sums are exact: nothing has added up
 
 
@@ -252,8 +257,27 @@ def test_restarts_run_at_the_same_time():
 
 
 def test_the_compiled_loops_do_not_hold_the_lock_of_the_interpreter():
-    loops = (_sib.tabulate, _sib.singles, _sib.logarithms, _sib.information, _sib.sweep, _sib.all_costs)
-    assert all(loop.targetoptions["nogil"] for loop in loops)
+    # Another thread counts while one call of a loop runs: it could not, and then would see no time pass in between.
+    parts = _parts(_distributions(counts("long").astype(float)))
+    table, size = _loops.tabulate(*parts, np.zeros(len(parts[0]) - 1, np.int32), 2_000, 200)
+    table[:] = 1
+    ticks, stop = [], threading.Event()
+    counter = threading.Thread(target=lambda: [ticks.append(time.perf_counter()) for _ in iter(stop.is_set, True)])
+    counter.start()
+    began = time.perf_counter()
+    _loops.information(np.repeat(table, 20, axis=0), size)
+    ended = time.perf_counter()
+    stop.set()
+    counter.join()
+    inside = [tick for tick in ticks if began < tick < ended]
+    assert len(inside) > 100 and max(np.diff(inside)) < (ended - began) / 2
+
+
+@pytest.mark.parametrize("spoilt", [np.int32, np.float64])
+def test_the_compiled_loops_take_no_other_type(spoilt):
+    indptr, words, weights = _parts(_distributions(counts("dense").astype(float)))
+    with pytest.raises(ctypes.ArgumentError, match="must have data type int64"):
+        _loops.tabulate(indptr, words, weights.astype(spoilt), np.zeros(len(indptr) - 1, np.int32), 2, 12)
 
 
 def test_the_answer_does_not_depend_on_the_form_of_the_input():
@@ -344,22 +368,37 @@ def test_it_pickles():
     assert (pickle.loads(pickle.dumps(found)).transform(X) == found.transform(X)).all()
 
 
-def test_it_works_where_nothing_can_be_written(tmp_path):
-    # A file where the folder of compiled code would be stops even those who may write anywhere.
+@pytest.mark.parametrize("flags", [[], ["-march=native"]])
+def test_the_answer_does_not_depend_on_the_processor(flags, tmp_path):
+    # The loops once more, compiled for the oldest processor of this family and for just the one that is there.
+    flags = [*runpy.run_path(str(paths.root() / "setup.py"))["FLAGS"], *flags, "-DCLONES="]
+    package = tmp_path / "cluster_tune"
+    shutil.copytree(Path(_loops.__file__).parent, package, ignore=shutil.ignore_patterns("*.so"))
+    library = package / f"_compiled{EXTENSION_SUFFIXES[0]}"
+    compiler = os.environ.get("CC", "cc")
+    subprocess.run([compiler, *flags, "-shared", "-fPIC", package / "_loops.c", "-o", library], check=True)
+    for kind in KINDS:
+        np.savez(tmp_path / f"{kind}.npz", counts(kind).toarray())
+    program = (
+        "import sys, numpy as np; from cluster_tune.clustering import SIB\n"
+        "for kind in sys.argv[1:]:\n"
+        "    print(SIB(7, n_init=3, random_state=1).fit(np.load(kind)['arr_0']).labels_.tolist())"
+    )
+    files = [str(tmp_path / f"{kind}.npz") for kind in KINDS]
+    run = subprocess.run([sys.executable, "-c", program, *files], env=os.environ | {"PYTHONPATH": str(tmp_path)},
+                         capture_output=True, text=True, check=True)  # fmt: skip
+    expected = [SIB(7, n_init=3, random_state=1).fit(counts(kind)).labels_.tolist() for kind in KINDS]
+    assert run.stdout.splitlines() == [str(labels) for labels in expected]
+
+
+def test_without_the_compiled_library_it_says_what_to_do(tmp_path):
     package = tmp_path / "cluster_tune"
     package.mkdir()
-    for name in ("__init__.py", "_sib.py"):
-        (package / name).write_text((Path(_sib.__file__).parent / name).read_text())
-    (package / "__pycache__").write_text("")
-    (nowhere := tmp_path / "file").write_text("")
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA_", "XDG_"))}
-    run = subprocess.run(
-        [sys.executable, "-c", "from cluster_tune import _sib; print(_sib.__file__, _sib.L(0.5))"],
-        env={**environment, "PYTHONPATH": str(tmp_path), "HOME": str(nowhere)},
-        capture_output=True,
-        text=True,
-    )
-    assert run.stdout == f"{package / '_sib.py'} -0.5\n", run.stderr
+    for name in ("__init__.py", "_loops.py"):
+        (package / name).write_text((Path(_loops.__file__).parent / name).read_text())
+    command = [sys.executable, "-c", "from cluster_tune import _loops"]
+    run = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)
+    assert "loops are not compiled; install it with pip, which needs a C compiler" in run.stderr.splitlines()[-1]
 
 
 # ---- scikit-learn's checks

@@ -47,7 +47,7 @@ def grid(encoder, variables, folder, *more):
 def processes():
     """Makes processes that have the heavy libraries in memory from the start."""
     context = multiprocessing.get_context("forkserver")
-    heavy = ["transformers.models.bert.modeling_bert", "sklearn.manifold", "numba"]
+    heavy = ["transformers.models.bert.modeling_bert", "sklearn.manifold"]
     ours = [f"cluster_tune.{name}" for name in ("intertraining", "finetuning", "experiment", "clustering")]
     context.set_forkserver_preload([*heavy, *ours])
     first = context.Process(target=int)  # waits for the server

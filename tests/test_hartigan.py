@@ -7,7 +7,7 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.utils.estimator_checks import check_estimator
 
-from cluster_tune import _hartigan
+from cluster_tune import _loops
 from cluster_tune.clustering import HartiganKMeans
 
 
@@ -33,7 +33,7 @@ def test_a_case_by_hand():
     """Out of {0, 4} the 4 takes 2/1 * 2^2 = 8, into {5, 6} it brings 2/3 * 1.5^2 = 1.5: from 8.5 down to 2."""
     points, labels = np.array([[0.0], [4.0], [5.0], [6.0]]), np.array([0, 0, 1, 1], np.int32)
     centers, sizes = np.array([[2.0], [5.5]]), np.array([2, 2])
-    assert _hartigan.sweep(points, np.array([1]), labels, centers, sizes) == (1, 6.5)
+    assert _loops.hartigan_sweep(points, np.array([1]), labels, centers, sizes) == (1, 6.5)
     assert labels.tolist() == [0, 1, 1, 1] and sizes.tolist() == [1, 3]
     assert np.allclose(centers, [[0.0], [5.0]])
 
@@ -57,7 +57,7 @@ def test_what_a_move_costs_is_the_change_of_the_inertia(seed):
         before = inertia(points, labels)
         by_hand = [inertia(points, np.where(np.arange(40) == i, t, labels)) for t in range(4)]
         centers = np.array([points[labels == t].mean(axis=0) for t in range(4)])
-        moved, fallen = _hartigan.sweep(points, np.array([i]), labels, centers, np.bincount(labels, minlength=4))
+        moved, fallen = _loops.hartigan_sweep(points, np.array([i]), labels, centers, np.bincount(labels, minlength=4))
         assert labels[i] == np.argmin(by_hand) and fallen == pytest.approx(before - min(by_hand), abs=1e-8)
 
 

@@ -52,6 +52,17 @@ def package(tmp_path, monkeypatch):
     reach.module_of.cache_clear()
 
 
+def test_the_c_code_of_a_module_counts_but_for_its_comments(package):
+    folder, digests = package
+    (folder / "numbers.c").write_text("int twice(int x) { return 2 * x; } /* twice\n x */\n")
+    before = digests()
+    change(folder / "numbers.c", "/* twice\n x */", "/* other\n words */   ")
+    assert digests() == before
+    change(folder / "numbers.c", "2 * x", "3 * x")
+    after = digests()
+    assert after["numbers"] != before["numbers"] and after["words"] == before["words"]
+
+
 def change(file, before, after):
     text = file.read_text()
     assert before in text

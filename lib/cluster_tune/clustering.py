@@ -2,7 +2,7 @@
 
 sIB (Slonim, Friedman and Tishby 2002) looks for the partition T of the documents X that keeps most information about
 the words Y: it draws one document at a time out of its cluster and puts it where the merge costs least. Section 3.2
-of the paper has the settings. The compiled loops are in `_sib`; k-means is scikit-learn's own.
+of the paper has the settings. The compiled loops are in `_loops`; k-means is scikit-learn's own.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,8 +18,9 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Cluster
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from cluster_tune import _loops
 
-MOST_DOCUMENTS = 2**22  # a word in all of them adds up to 2^62 in the fixed point of `_sib`
+MOST_DOCUMENTS = 2**22  # a word in all of them adds up to 2^62 in the fixed point of `_loops`
 
 
 class SIB(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
@@ -79,12 +80,10 @@ class SIB(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseE
 
     def fit(self, X, y=None):
         """Cluster the rows of X (n, v): counts, dense or sparse, not negative. `y` is ignored."""
-        from cluster_tune import _sib
-
         documents = self._documents(X, reset=True)
         self._check(documents)
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=self.n_init)
-        shared = documents.shape, _parts(documents), _sib.singles(documents.data)
+        shared = documents.shape, _parts(documents), _loops.singles(documents.data)
         with ThreadPoolExecutor(min(effective_n_jobs(self.n_jobs), self.n_init)) as pool:
             restarts = list(pool.map(lambda job: self._restart(*shared, *job), enumerate(seeds)))
         labels, trace = max(restarts, key=lambda restart: restart[1][-1])
@@ -139,15 +138,13 @@ class SIB(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseE
 
     def _restart(self, shape, parts, singles, restart: int, seed: int) -> tuple[np.ndarray, list[float]]:
         """One random start, improved until few documents move: the labels and the trace of I(T;Y)."""
-        from cluster_tune import _sib
-
         (n, v), k, rng = shape, self.n_clusters, np.random.RandomState(seed)
         labels = rng.permutation(np.linspace(0, k, n, endpoint=False).astype(np.int32))
-        table, size = _sib.tabulate(*parts, labels, k, v)
-        logs = _sib.logarithms(table)
-        trace = [_sib.information(table, size)]
+        table, size = _loops.tabulate(*parts, labels, k, v)
+        logs = _loops.logarithms(table)
+        trace = [_loops.information(table, size)]
         for _ in range(self.max_iter):
-            moved, grown = _sib.sweep(*parts, *singles, rng.permutation(n), labels, table, size, logs)
+            moved, grown = _loops.sweep(*parts, *singles, rng.permutation(n), labels, table, size, logs)
             trace.append(trace[-1] + grown / size.sum())
             self._report(restart, len(trace) - 1, moved / n, trace[-1])
             if moved <= self.tol * n:
@@ -161,31 +158,23 @@ class SIB(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseE
             self.progress(restart, passes, moved, information)
 
     def _keep(self, documents: csr_matrix, labels: np.ndarray, trace: list[float]) -> None:
-        from cluster_tune import _sib
-
-        table, self.cluster_sizes_ = _sib.tabulate(*_parts(documents), labels, self.n_clusters, documents.shape[1])
+        table, self.cluster_sizes_ = _loops.tabulate(*_parts(documents), labels, self.n_clusters, documents.shape[1])
         totals = np.maximum(table.sum(axis=0), 1)
         self.cluster_centers_ = table.T / totals[:, None]
         self.labels_ = labels
         self.trace_ = np.array(trace)
         self.n_iter_ = len(trace) - 1
-        self.mutual_information_ = _sib.information(table, self.cluster_sizes_)
+        self.mutual_information_ = _loops.information(table, self.cluster_sizes_)
         self.input_information_ = _input_information(documents)
         self._n_features_out = self.n_clusters
 
     def _costs(self, documents: csr_matrix) -> np.ndarray:
-        from cluster_tune import _sib
-
-        table = np.rint(self.cluster_centers_.T * self.cluster_sizes_ * 2.0**_sib.SHIFT).astype(np.int64)
-        costs = np.zeros((documents.shape[0], self.n_clusters))
-        _sib.all_costs(*_parts(documents), table, self.cluster_sizes_, costs)
-        return costs / self.cluster_sizes_.sum()
+        table = np.rint(self.cluster_centers_.T * self.cluster_sizes_ * 2.0**_loops.SHIFT).astype(np.int64)
+        return _loops.all_costs(*_parts(documents), table, self.cluster_sizes_) / self.cluster_sizes_.sum()
 
 
 def _distributions(counts: csr_matrix) -> csr_matrix:
     """p(y|x) in fixed point: int64 rows that sum to one unit but for rounding."""
-    from cluster_tune import _sib
-
     counts.sum_duplicates()
     counts.eliminate_zeros()
     per_row = np.diff(counts.indptr)
@@ -193,7 +182,7 @@ def _distributions(counts: csr_matrix) -> csr_matrix:
     counts.data /= np.repeat(largest, per_row[per_row > 0])  # so that no sum overflows
     shares = counts.data  # all in place: this is where a fit needs most memory
     shares /= np.repeat(counts.sum(axis=1).A1, per_row)
-    shares *= 2.0**_sib.SHIFT
+    shares *= 2.0**_loops.SHIFT
     np.maximum(np.rint(shares, out=shares), 1, out=shares)
     return csr_matrix((shares.astype(np.int64), counts.indices, counts.indptr), shape=counts.shape)
 
@@ -206,10 +195,8 @@ def _parts(documents: csr_matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _input_information(documents: csr_matrix) -> float:
     """I(X;Y) in bits, each document with terms weighing the same."""
-    from cluster_tune import _sib
-
     n, (_, indices, weights) = np.count_nonzero(np.diff(documents.indptr)), _parts(documents)
-    return _sib.input_information(indices, weights, documents.shape[1], n)
+    return _loops.input_information(indices, weights, documents.shape[1], n)
 
 
 def key_terms(counts, labels: Sequence[int], terms: Sequence[str], top: int = 10, level: float = 0.05) -> pd.DataFrame:
@@ -355,8 +342,6 @@ class HartiganKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterM
 
     def _restart(self, points: np.ndarray, restart: int, seed: int) -> tuple[np.ndarray, list[float]]:
         """One start, improved until few points move: the labels and the trace of the inertia."""
-        from cluster_tune import _hartigan
-
         n, k, rng = len(points), self.n_clusters, np.random.RandomState(seed)
         if isinstance(self.init, str):
             labels = rng.permutation(np.linspace(0, k, n, endpoint=False).astype(np.int32))
@@ -365,7 +350,7 @@ class HartiganKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterM
         trace = [_inertia(points, labels, _centers(points, labels, k)[0])]
         for _ in range(self.max_iter):
             centers, sizes = _centers(points, labels, k)  # anew, so that rounding does not add up over passes
-            moved, fallen = _hartigan.sweep(points, rng.permutation(n), labels, centers, sizes)
+            moved, fallen = _loops.hartigan_sweep(points, rng.permutation(n), labels, centers, sizes)
             trace.append(trace[-1] - fallen)
             if self.progress is not None:
                 self.progress(restart, len(trace) - 1, moved / n, trace[-1])

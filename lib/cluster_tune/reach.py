@@ -2,11 +2,12 @@
 
 Sources are read, nothing is imported or run. From the names that the cells use, every function, class and constant
 that those use in turn is followed, across modules. What is only reached by a computed name (`getattr`) is left out;
-the package has no such call.
+the package has no such call. A module with a C file of its name takes all of that, comments aside.
 """
 
 import ast
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
@@ -39,6 +40,8 @@ def digests(sources: Iterable[str], settled: Mapping[str, bool] | None = None, a
     named = defaultdict(list)
     for module, name in sorted(found):
         named[module] += [name, *map(_written, module_of(module).parts[name])]
+    for module in named:
+        named[module] += _compiled(module)
     return {module: hashlib.sha256("\n".join(texts).encode()).hexdigest()[:8] for module, texts in named.items()}
 
 
@@ -75,6 +78,12 @@ class _Module:
 def module_of(name: str) -> _Module:
     file = FOLDER / f"{name}.py"
     return _Module(ast.parse(file.read_text("utf-8") if file.is_file() else ""))
+
+
+def _compiled(module: str) -> list[str]:
+    """The words of the C code that is compiled for a module, if there is any."""
+    file = FOLDER / f"{module}.c"
+    return re.sub(r"/\*.*?\*/", " ", file.read_text("utf-8"), flags=re.DOTALL).split() if file.is_file() else []
 
 
 def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
