@@ -34,13 +34,14 @@ IMPORTS = {
     "results": "paths design claims",
     "reference": "paths design datasets glove text clustering baselines sampling results stats",
     "few_labels": "paths design datasets encoders glove text sampling training finetuning reference results stats "
-                  "tables",
+                  "tables sentences",
     "experiment": "paths claims design datasets encoders text sampling training intertraining finetuning glove reference results stats",
     "tables": "stats",
-    "verdicts": "paths design datasets text clustering results stats tables",
+    "sentences": "stats tables",
+    "verdicts": "paths design datasets text clustering results stats tables sentences",
     "figures": "stats tables",
     "viewer": "tables figures",
-    "explore": "design datasets encoders sampling training intertraining finetuning reference stats tables",
+    "explore": "design datasets encoders sampling training intertraining finetuning reference stats tables sentences",
     "reach": "",
     "worked": "text",
     "launch": "paths",
@@ -51,10 +52,10 @@ IMPORTS = {
                 "progress verdicts few_labels provenance launch citation",
     "progress": "",
 }
-IN_NOTEBOOKS = set("paths design datasets reference experiment results stats tables figures viewer few_labels explore worked".split())
+IN_NOTEBOOKS = set("paths design datasets reference experiment results stats tables sentences figures viewer few_labels explore worked".split())
 HEAVY = {"torch": set("training encoders intertraining finetuning experiment explore".split()), "papermill": {"pages"}}
 # What must work where torch does not:
-LIGHT = "explore stats design reference results tables figures viewer reach provenance pages datasets verdicts".split()
+LIGHT = "explore stats design reference results tables sentences figures viewer reach provenance pages datasets verdicts".split()
 LIGHT += ["__main__", "worked", "launch", "citation"]
 
 FOLDER = paths.root() / "lib" / "cluster_tune"

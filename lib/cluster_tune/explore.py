@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from cluster_tune import datasets, design, encoders, reference, sampling, stats, tables
+from cluster_tune import datasets, design, encoders, reference, sampling, sentences, stats, tables
 from cluster_tune.datasets import PARTS, Dataset
 from cluster_tune.errors import InputError, unknown
 
@@ -102,7 +102,7 @@ def outcome(tried: Tried) -> pd.DataFrame:
     })
 
 
-def in_words(tried: Tried, data: Dataset, budget: int, updates: int) -> tables.Prose:
+def in_words(tried: Tried, data: Dataset, budget: int, updates: int) -> sentences.Prose:
     """What the two scores say, and how little: one labelled sample, and an error of counting test texts."""
     before, after = (float(value) for value in tried.scores["accuracy"])
     n = len(data.test)
@@ -110,7 +110,7 @@ def in_words(tried: Tried, data: Dataset, budget: int, updates: int) -> tables.P
     points = 100 * (after - before)
     beside = "level with" if round(abs(points), 1) == 0 else f"{tables.number(abs(points))} points " + (
         "above" if points > 0 else "below")
-    return tables.Prose(
+    return sentences.Prose(
         f"With {budget} labels and {updates} updates {tables.TITLES['clust']} is {beside} {tables.TITLES['base']} on {n} test "
         f"texts. With so few test texts the difference has a standard error of up to {tables.number(spread)} points, and "
         "another labelled sample (`repetition`) may turn its sign.")

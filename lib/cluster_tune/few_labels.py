@@ -27,7 +27,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
-from cluster_tune import datasets, design, encoders, glove, paths, reference, results, sampling, stats, tables, text
+from cluster_tune import datasets, design, encoders, glove, paths, reference, results, sampling, sentences, stats, tables, text
 from cluster_tune.errors import InputError, unknown
 
 BUDGETS = (64, 256, 1024)
@@ -617,7 +617,7 @@ def _verdict(row) -> str:
     return "cannot be told"
 
 
-def in_words(scores: pd.DataFrame) -> tables.Prose:
+def in_words(scores: pd.DataFrame) -> sentences.Prose:
     """What helps, what hurts and what cannot be told, a list a budget."""
     found = effects(scores)
     lines = []
@@ -627,13 +627,13 @@ def in_words(scores: pd.DataFrame) -> tables.Prose:
                         for row in group.itertuples()] for word, group in verdicts.groupby("verdict")}
         said = [f"  - {word}: {'; '.join(named[word])}." for word in WORDS if word in named]
         lines += [f"- With {budget} labels, in points of accuracy:", *said]
-    return tables.Prose("\n".join(lines))
+    return sentences.Prose("\n".join(lines))
 
 
 WORDS = ("helps", "hurts", "cannot be told")
 
 
-def best_in_words(scores: pd.DataFrame) -> tables.Prose:
+def best_in_words(scores: pd.DataFrame) -> sentences.Prose:
     """The most accurate method of each data set and budget, by the mean over repetitions; a line a budget."""
     means = stats.summary(scores, ["budget", "dataset", "method"])
     titles, lines = datasets.titles(), []
@@ -643,7 +643,7 @@ def best_in_words(scores: pd.DataFrame) -> tables.Prose:
         said = [f"{titles.get(name, name)} {TITLES[row['method']]} ({tables.accuracy(row['mean'])})"
                 for name, row in best.iterrows()]
         lines.append(f"- {budget} labels: {'; '.join(said)}.")
-    return tables.Prose("\n".join(lines))
+    return sentences.Prose("\n".join(lines))
 
 
 def advice() -> pd.DataFrame:

@@ -23,7 +23,6 @@ MISSING = "–"
 NOT_BELOW = "≥ .05"  # a p that the paper's Table 3 does not print
 FEW = 3  # below three repetitions an interval says nothing
 READ = 100  # words of a text that an encoder reads at most: about 128 word pieces
-MANY = 5  # below five data sets a correlation says nothing
 
 
 # --- Numbers as text -----------------------------------------------------------------------------------------------
@@ -391,13 +390,6 @@ def vectors_table(coverage: pd.DataFrame, titles: Mapping[str, str] | None = Non
     return pd.DataFrame(cells).set_axis(names).rename_axis("Data set")
 
 
-def _beside_published(agreement: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """Mean NMI of sIB and the published error reduction, one row a data set of both, by falling NMI."""
-    nmi = agreement[agreement["clustering"] == "sib"].groupby("dataset")["nmi"].mean().reset_index()
-    both = nmi.merge(published[["dataset", "error_reduction_pct"]], on="dataset")
-    return both.sort_values("nmi", ascending=False, ignore_index=True)
-
-
 def stability_table(stability: pd.DataFrame, titles: Mapping[str, str] | None = None) -> pd.DataFrame:
     """How alike two seeds' partitions are: mean ARI and NMI over all pairs of seeds, a row a data set."""
     means = stability.groupby(["dataset", "clustering"], sort=False)[["ari", "nmi"]].mean()
@@ -647,176 +639,7 @@ def _word_epochs(runs: pd.DataFrame) -> str:
     return f"{', '.join(ours)}; the paper: {PAPERS_WORD_EPOCHS}"
 
 
-# --- Sentences -----------------------------------------------------------------------------------------------------
-
-
-class Prose(str):
-    """Text that a notebook shows as Markdown; made of our own words and numbers, never of a data set's text."""
-
-    def _repr_markdown_(self) -> str:
-        return str(self)
-
-
-def verdict(runs: pd.DataFrame, budget: int, recipe: str, before: str = "base", after: str = "clust") -> str:
-    """One sentence on one data set: the difference in points with its 95 % interval, hedged by it.
-
-    Over matched repetitions only (`stats.pairs`). The interval is Student's t, for a handful of repetitions.
-    """
-    stats.single(runs, "dataset")
-    matched = stats.pairs(runs[(runs["budget"] == budget) & (runs["recipe"] == recipe)], before, after)
-    differences = 100 * (matched["after"] - matched["before"])
-    n, where = len(differences), f"At {budget} labels under {RECIPES.get(recipe, recipe)}"
-    if not n:
-        return f"{where} there are no matched runs of {TITLES[after]} and {TITLES[before]}."
-    interval = stats.t_interval(differences)
-    finding = f"{where} {TITLES[after]} is {_beside(interval.estimate)} {TITLES[before]}"
-    if n < FEW:
-        return f"{finding} over {n} repetition{'s' * (n > 1)}, too few for an interval: no conclusion follows."
-    span = f"95 % interval {number(interval.low)} to {number(interval.high)} over {n} repetitions"
-    if interval.includes_zero:
-        return f"{finding}, but the interval includes 0 ({span}): these runs do not tell the two apart."
-    return f"{finding} ({span})."
-
-
-def _beside(points: float) -> str:
-    text = number(abs(points))
-    if text == "0.0":
-        return "level with"
-    return f"{text} point{'s' * (text != '1.0')} {'above' if points > 0 else 'below'}"
-
-
-def speed_in_words(both: pd.DataFrame) -> Prose:
-    """What the comparison with sib-clustering comes to: speed, I(T;Y), memory, each with its worst case."""
-    if both.empty:
-        return Prose("There are no measurements of both packages yet.")
-    lost = (both["information_theirs"] - both["information_ours"]).max()
-    kept = "no lower" if lost < 1e-6 else f"lower by {number(lost, 4)} bits at worst"  # below: the rounding of sums
-    return Prose(
-        f"On every data set and number of cores, sIB here is at least {number(both['times'].min())} times as fast as "
-        f"sib-clustering, by the median over seeds, and {number(both['least_times'].min())} times with the least "
-        f"favourable seed; its mean I(T;Y) is {kept}. {_memory_in_words(both)}"
-    )
-
-
-def _memory_in_words(both: pd.DataFrame) -> str:
-    said = []
-    for part, what in (("fit_mb", "The fit itself"), ("peak_mb", "The whole process, libraries and compiled code included,")):
-        more = both[f"{part}_ours"] - both[f"{part}_theirs"]
-        least, most = (number(abs(m), 0) for m in (more.min(), more.max()))
-        if more.max() <= 0:
-            said.append(f"{what} takes less memory in every row, by at least {most} MB.")
-        elif more.min() > 0:
-            said.append(f"{what} takes more memory in every row, by up to {most} MB.")
-        else:
-            cores = sorted(both.loc[more > 0, "cores"].unique())
-            said.append(f"{what} takes up to {least} MB less in some rows and up to {most} MB more in others, those on "
-                        f"{_listed([str(n) for n in cores])} core{'s' * (cores != [1])}.")
-    return " ".join(said)
-
-
-def word_epochs_in_words(frame: pd.DataFrame, titles: Mapping[str, str] | None = None) -> Prose:
-    """How many passes over masked words stand behind rows with them, beside the paper's; nothing where there are none."""
-    masked = frame[frame["setting"].str.startswith("mlm")]
-    if masked.empty:
-        return Prose("No model was trained on masked words here so far.")
-    groups = masked.groupby("mlm_epochs")["dataset"].unique().sort_index(ascending=False)
-    told = [f"{int(epochs)} {'pass' if epochs == 1 else 'passes'} ({_listed([(titles or {}).get(name, name) for name in names])})"
-            for epochs, names in groups.items()]
-    return Prose(f"The models of IT:MLM and IT:MLM+CLUST were trained on masked words for {_listed(told)} here, where the paper's "
-                 f"were for {PAPERS_WORD_EPOCHS}.")
-
-
-def training_in_words(measured: pd.DataFrame) -> Prose:
-    """How many times as fast as both kinds of Trainer this package trains and predicts, a sentence a device."""
-    said = []
-    for device, part in measured.groupby("device", sort=True):
-        ways = part.set_index("way")
-        ours, slow, tuned = (ways.loc[way] for way in ("ours", "authors", "tuned"))
-        said.append(
-            f"On the {device.upper()}, this package trains on {number(ours['train_texts_a_second'], 0)} texts a second, "
-            f"{number(slow['ours_is_train_times'])} times as many as a `Trainer` set up as the authors train and "
-            f"{number(tuned['ours_is_train_times'])} times as many as a tuned one. It predicts "
-            f"{number(ours['predict_texts_a_second'], 0)} texts a second, {number(slow['ours_is_predict_times'])} and "
-            f"{number(tuned['ours_is_predict_times'])} times as many. At most it holds {number(ours['peak_mb'], 0)} MB, where "
-            f"they hold {number(slow['peak_mb'], 0)} and {number(tuned['peak_mb'], 0)} MB."
-        )
-    return Prose(" ".join(said))
-
-
-def fixed_in_words(fixed: pd.DataFrame, measured: pd.DataFrame, updates: int = 10, batch: int = 64) -> Prose:
-    """What a run costs beside its updates, as a share of the shortest run's training."""
-    once = fixed.groupby("every")["seconds"].sum()
-    rate = measured.set_index("way").loc["ours", "train_texts_a_second"]
-    seconds = updates * batch / rate
-    return Prose(
-        f"All that is done once a data set takes {number(once['data set'])} s. A run then needs {number(once['run'], 2)} s beside "
-        f"its updates and its prediction: {percent(100 * once['run'] / seconds, 1)} of the {number(seconds)} s that {updates} updates "
-        f"take at the rate above, and there are runs of {updates} to 640."
-    )
-
-
-def plain_loop_in_words(scores: pd.DataFrame) -> Prose:
-    """Whether the accuracy here differs from a plain loop's by more than one expects of another seed."""
-    ways = scores.pivot(index="repetition", columns="way", values="accuracy")
-    difference = stats.t_interval(ways["ours"] - ways["plain loop"])
-    means = ways.mean()
-    within = difference.low <= 0 <= difference.high
-    return Prose(
-        f"Over {len(ways)} samples the mean accuracy is {percent(100 * means['ours'], 1)} here and "
-        f"{percent(100 * means['plain loop'], 1)} with the plain loop, a difference of {points(difference)} points. "
-        + ("The interval includes 0: no loss was found." if within else "The interval excludes 0: the two do differ.")
-    )
-
-
-def texts_in_words(bags: pd.DataFrame) -> Prose:
-    """What stemming and counting costs beside reading the texts, and beside NLTK and scikit-learn."""
-    seconds = bags.set_index("what")["seconds"]
-    ours, about = seconds["stem and count"], bags.iloc[0]
-    return Prose(
-        f"The {about['texts']:,} texts, {number(about['megabytes'])} MB, have {about['words']:,} words that count. To stem "
-        f"and count them takes {number(ours, 2)} s: {number(ours / seconds['read, check and split the data set'])} times "
-        f"as long as `datasets.load`, which reads, checks and splits the data set, "
-        f"{number(ours / seconds['read a CSV file'], 0)} times as long as pandas takes to read a CSV file without a look "
-        f"at the texts, {number(ours / seconds['count without stems'])} times as long as `CountVectorizer` takes without "
-        f"stems, and {percent(100 * ours / seconds['stem and count, NLTK'], 1)} of what it takes with NLTK's stemmer, "
-        f"which comes to the same vocabulary and counts."
-    )
-
-
-def averages_in_words(published: pd.DataFrame, topical: Mapping[str, bool]) -> Prose:
-    """What the paper's average gain is an average of, from its own table."""
-    printed = printed_effects(published)
-    found = stats.averages(printed[printed["dataset"].map(topical) == True])  # noqa: E712, other values are None
-    return Prose(
-        f"The paper's average gain over its {found['n']} topical data sets, {percent(found['mean_of_gains'])}, is a mean "
-        f"of ratios, to which the data sets with the lowest baselines contribute most. Its mean accuracies, "
-        f"{number(100 * found['before'])} and {number(100 * found['after'])}, differ by "
-        f"{percent(found['gain_of_means'])}; read so, the error reduction is {percent(found['reduction_of_means'])} "
-        f"where the mean of ratios is {percent(found['mean_of_reductions'])}."
-    )
-
-
-def effects_in_words(
-    runs: pd.DataFrame,
-    published: pd.DataFrame,
-    topical: Mapping[str, bool],
-    titles: Mapping[str, str] | None = None,
-) -> Prose:
-    """Table 2's finding, obtained or not: on how many data sets of each kind inter-training helps, a recipe a line.
-
-    A data set counts as clearly above or below where the 95 % interval of its matched differences excludes 0.
-    """
-    lines = []
-    for recipe, words in RECIPES.items():
-        for kind, title in KINDS.items():
-            names = [name for name in budgets_of(published) if topical.get(name) is kind]
-            found = [(name, _difference(runs, name, recipe, published)) for name in names]
-            found = [(name, interval) for name, interval in found if interval is not None]
-            lines.append(f"- {words[0].upper() + words[1:]}, data sets that are {title}: {_counted(found, names, titles)}")
-    return Prose("\n".join(lines))
-
-
-def _difference(runs: pd.DataFrame, name: str, recipe: str, published: pd.DataFrame) -> stats.Interval | None:
+def difference(runs: pd.DataFrame, name: str, recipe: str, published: pd.DataFrame) -> stats.Interval | None:
     """IT:CLUST less plain on one data set at its budget in Table 2; None where there are too few repetitions."""
     budget = budgets_of(published)[name]
     chosen = (runs["dataset"] == name) & (runs["recipe"] == recipe) & (runs["budget"] == budget)
@@ -824,214 +647,10 @@ def _difference(runs: pd.DataFrame, name: str, recipe: str, published: pd.DataFr
     return stats.differences(both) if len(both) >= FEW else None
 
 
-def _counted(found: Sequence[tuple], names: Sequence[str], titles: Mapping[str, str] | None) -> str:
-    """How many intervals lie above 0, below 0 and across it, and which data sets have none."""
-    if not found:
-        return "too few runs yet."
-    sides = {"clearly above plain": [], "clearly below plain": [], "not told apart from plain": []}
-    for name, interval in found:
-        side = "not told apart from plain" if interval.includes_zero else (
-            "clearly above plain" if interval.estimate > 0 else "clearly below plain")
-        sides[side].append((titles or {}).get(name, name))
-    parts = [f"{side} on {len(part)} of {len(found)} ({_listed(part)})" for side, part in sides.items() if part]
-    missing = [(titles or {}).get(name, name) for name in names if name not in dict(found)]
-    return f"IT:CLUST is {', '.join(parts)}" + (f"; too few runs so far: {_listed(missing)}." if missing else ".")
-
-
-def comparison_in_words(
-    runs: pd.DataFrame, before: str = "base", after: str = "clust", tests: int = 8,
-    published: Mapping[int, float] | None = None,
-) -> Prose:
-    """What changes beside Table 3's t-test: one line a budget says where the tests and the interval part.
-
-    Both tests are corrected for `tests` budgets and called at .05; the interval is one of 95 % over data sets and
-    repetitions. InputError for a frame of several recipes.
-    """
-    stats.single(runs, "recipe")
-    rows = stats.comparison(runs, before, after, tests)
-    if rows.empty:
-        return Prose(f"There are no matched runs of {TITLES[after]} and {TITLES[before]} yet.")
-    lines = [f"- {int(row.budget)} labels: {_compared(row, tests, published)}" for row in rows.itertuples()]
-    return Prose("\n".join(lines))
-
-
-def _compared(row, tests: int, published: Mapping[int, float] | None) -> str:
-    p, signed = row.p_bonferroni, stats.bonferroni(row.p_wilcoxon, tests)
-    interval = stats.Interval(row.difference, row.low, row.high)
-    side = "in favour of inter-training" if row.difference > 0 else "against inter-training"
-    found = {f"the t-test (corrected p = {p_value(p)})": p < 0.05, f"Wilcoxon's test (corrected p = {p_value(signed)})": signed < 0.05,
-             f"the interval ({number(100 * row.low)} to {number(100 * row.high)})": not interval.includes_zero}
-    yes, no = ([name for name, says in found.items() if says is answer] for answer in (True, False))
-    if not no:
-        text = f"{_listed(yes)} agree on a difference {side}"
-    elif not yes:
-        text = f"{_listed(no)} agree that no difference is shown"
-    else:
-        text = f"{_listed(yes)} find{'s' * (len(yes) == 1)} a difference {side}, {_listed(no)} do{'es' * (len(no) == 1)} not"
-    printed = (published or {}).get(int(row.budget))
-    if printed is None:
-        return text + "."
-    return text + ("; the paper found none." if pd.isna(printed) else f"; the paper's p is {p_value(printed)}.")
-
-
-def agreement_in_words(
-    agreement: pd.DataFrame,
-    topical: Mapping[str, bool],
-    published: pd.DataFrame,
-    titles: Mapping[str, str] | None = None,
-) -> Prose:
-    """Whether the paper's ordering holds: the data sets of lowest NMI are those that are not topical, and NMI goes
-    with the gains of Table 2 (`published`)."""
-    found = _beside_published(agreement, published)
-    if found.empty:
-        return Prose("None of the data sets shown is one of the paper's.")
-    others = sum(topical.get(name) is False for name in found["dataset"])
-    lowest = list(found["dataset"].tail(others))
-    odd = [(titles or {}).get(name, name) for name in lowest if topical.get(name)]
-    named = _listed([(titles or {}).get(name, name) for name in lowest])
-    those = "one data set of lowest NMI (sIB) is" if others == 1 else f"{others} data sets of lowest NMI (sIB) are"
-    verb = "is" if len(odd or lowest) == 1 else "are"
-    what = f"which {verb} not topical, as in the paper"
-    if odd:
-        what = f"and {_listed(odd)} {verb} topical, otherwise than in the paper"
-    rank = number(stats.rank_correlation(found["nmi"], found["error_reduction_pct"]), 2)
-    return Prose(
-        f"The {those} {named}, {what}. Over the {len(found)} data sets of the paper, the rank correlation of NMI here "
-        f"with the error reduction that the paper reports at 64 labels (20 Newsgroups: 128) is {rank}."
-    )
-
-
-def _listed(names: list[str]) -> str:
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
-
-
-def stages_in_words(frame: pd.DataFrame, titles: Mapping[str, str]) -> Prose:
-    """How many of the data sets have which stages of their embeddings, and which have none yet."""
-    counts = frame.assign(stage=stage(frame)).groupby("stage", sort=False)["dataset"].nunique()
-    listed = _listed([f"{name}: {count}" for name, count in counts.items()])
-    missing = [title for name, title in titles.items() if name not in set(frame["dataset"])]
-    gaps = f" Still missing: {_listed(missing)}." if missing else ""
-    return Prose(f"Of {len(titles)} data sets there are embeddings {listed}.{gaps}")
-
-
 def of_recipes(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows of the plain encoder and of the two recipes with the paper's clustering, without variants of either."""
     kept = frame["recipe"].isin(["", *RECIPES]) & frame["clustering"].isin(["", "sib"])
     return frame[kept].reset_index(drop=True)
-
-
-OF_FIGURE_3 = "after IT:CLUST, paper"  # the only kind of inter-training whose embeddings the paper reports
-
-
-def ned_in_words(distances: pd.DataFrame, topical: Mapping[str, bool], titles: Mapping[str, str]) -> Prose:
-    """Whether the paper's three statements of section 5.3 hold here: NED falls in every data set; classes are tighter
-    than chance, before and after; and with labels permuted, ED grows about threefold."""
-    ned = distances.assign(stage=stage(distances)).pivot(index="dataset", columns="stage", values="ned")
-    lines = [_ned_falls(ned["before"], ned[after], after, topical, titles) for after in _afters(distances)]
-    lines += [_by_chance(distances), *filter(None, [_spread_out(distances)])]
-    return Prose("\n".join(f"- {line}" for line in lines))
-
-
-def _afters(distances: pd.DataFrame) -> list[str]:
-    return [name for name in dict.fromkeys(stage(distances)) if name != "before"]
-
-
-def _ned_falls(before: pd.Series, after: pd.Series, what: str, topical: Mapping, titles: Mapping) -> str:
-    change = (after - before).dropna()
-    if change.empty:
-        return f"NED {what}: nothing to compare yet."
-    rises = [titles.get(name, name) for name, value in change.items() if value >= 0]
-    text = f"NED is smaller {what}, than before in {_by_kind(change < 0, topical)}"
-    text += f"; it is not in {_listed(rises)}" if rises else ""
-    return f"{text}. The paper found it smaller in all of its data sets." if what == OF_FIGURE_3 else f"{text}."
-
-
-def _by_kind(holds: pd.Series, topical: Mapping[str, bool]) -> str:
-    """In how many data sets of either kind something holds; `holds` has a bool a data set."""
-    counts = []
-    for kind, title in ((True, "topical"), (False, "other")):
-        of_kind = [value for name, value in holds.items() if bool(topical.get(name)) is kind]
-        if of_kind:
-            counts.append(f"{sum(of_kind)} of {len(of_kind)} {title} data sets")
-    return " and ".join(counts)
-
-
-def separation_in_words(separation: pd.DataFrame, topical: Mapping[str, bool], titles: Mapping[str, str]) -> Prose:
-    """Whether classes come apart in pictures of topical data sets, as the paper sees them do (section 5.3)."""
-    share = separation.assign(stage=stage(separation)).pivot(index="dataset", columns="stage", values="neighbours")
-    lines = []
-    for after in _afters(separation):
-        change = (share[after] - share["before"]).dropna()
-        falls = [titles.get(name, name) for name, value in change.items() if topical.get(name) and value <= 0]
-        verdict = f"; of the topical ones it is not larger in {_listed(falls)}" if falls else ""
-        lines.append(f"- The share is larger {after}, than before in {_by_kind(change > 0, topical)}{verdict}.")
-    return Prose("\n".join(lines) or "Nothing to compare yet.")
-
-
-def _by_chance(distances: pd.DataFrame) -> str:
-    sure = int((distances["p"] < 0.001).sum())
-    many = "all" if sure == len(distances) else f"{sure} of"
-    return (f"ED is smaller than with permuted labels, p < .001, in {many} {len(distances)} embeddings (data sets, before "
-            "and after); in the paper, in all.")
-
-
-def _spread_out(distances: pd.DataFrame) -> str:
-    """How ED with permuted labels grows from the plain to the inter-trained encoder; '' where there is no pair."""
-    before = distances[distances["setting"] == "base"].set_index("dataset")["permuted"]
-    after = distances[distances["setting"] == "clust"]
-    ratio = (after["permuted"] / after["dataset"].map(before).to_numpy()).dropna()
-    if ratio.empty:
-        return ""
-    return (f"With labels permuted, ED after {TITLES['clust']} is {number(ratio.min())} to {number(ratio.max())} times "
-            f"that before, {number(ratio.median())} in the median; the paper reports about 3 times for its BERT.")
-
-
-def alignment_in_words(
-    measures: Mapping[str, tuple[pd.DataFrame, str]], runs: pd.DataFrame, budget: int, recipe: str
-) -> Prose:
-    """Whether what inter-training does to embeddings goes with what it does to accuracy (section 5.3).
-
-    For each measure, title -> (frame, column), the rank correlation over data sets of its change with the difference
-    in accuracy at one budget and recipe.
-    """
-    matched = stats.pairs(runs[(runs["recipe"] == recipe) & (runs["budget"] == budget)])
-    gained = (matched["after"] - matched["before"]).groupby("dataset").mean()
-    lines = [f"- {title}: {_aligned(_change(*of, recipe), gained)}." for title, of in measures.items()]
-    return Prose("\n".join(lines))
-
-
-def _change(frame: pd.DataFrame, column: str, recipe: str) -> pd.Series:
-    """What inter-training on clusters does to a measure, a value a data set that has both."""
-    kept = frame[frame["recipe"].isin(["", recipe]) & frame["setting"].isin(["base", "clust"])]
-    wide = kept.pivot(index="dataset", columns="setting", values=column).reindex(columns=["base", "clust"])
-    return (wide["clust"] - wide["base"]).dropna()
-
-
-def _aligned(change: pd.Series, gained: pd.Series) -> str:
-    both = pd.concat([change, gained], axis=1, join="inner")
-    if len(both) < MANY:
-        return f"{len(both)} data sets have both its change and accuracies, too few for a correlation"
-    rank = number(stats.rank_correlation(both.iloc[:, 0], both.iloc[:, 1]), 2)
-    return f"over {len(both)} data sets the rank correlation of its change with the difference in accuracy is {rank}"
-
-
-def findings(runs: pd.DataFrame, before: str = "base", after: str = "clust") -> Prose:
-    """The verdicts of one data set on every recipe and budget present, as a Markdown list."""
-    cells = runs[["recipe", "budget"]].drop_duplicates()
-    lines = [f"- {verdict(runs, budget, recipe, before, after)}"
-             for recipe in cells["recipe"].unique()
-             for budget in sorted(cells.loc[cells["recipe"] == recipe, "budget"])]
-    return Prose("\n".join(lines))
-
-
-def verdicts(
-    runs: pd.DataFrame, budget: int, titles: Mapping[str, str] | None = None, stand_in: Mapping[str, int] | None = None
-) -> Prose:
-    """The verdicts of several data sets at one budget, or the one that stands in for it, a recipe a list, as Markdown."""
-    budgets = {name: (stand_in or {}).get(name, budget) for name in runs["dataset"].unique()}
-    lines = [f"- {(titles or {}).get(name, name)}: {verdict(runs[runs['dataset'] == name], budgets[name], recipe)}"
-             for recipe in RECIPES for name in budgets]
-    return Prose("\n".join(lines))
 
 
 # --- Was the baseline trained? --------------------------------------------------------------------------------------
@@ -1057,7 +676,7 @@ def baseline_table(
             cells |= {f"{TITLES[setting]}, {recipe}": accuracy(row[key], row[f"{key}_sem"])
                       for key, setting in (("before", "base"), ("after", "clust"))}
         for recipe in RECIPES:
-            cells[f"Difference, {recipe}"] = points(_difference(runs, name, recipe, published))
+            cells[f"Difference, {recipe}"] = points(difference(runs, name, recipe, published))
         rows[(titles or {}).get(name, name)] = cells
     return pd.DataFrame(rows).T.rename_axis("Data set")
 
@@ -1103,90 +722,6 @@ def judged(first: stats.Interval | None, kept: stats.Interval | None) -> str:
     return NONE if not gained else UNTRAINED if most else UNCLEAR
 
 
-def baseline_verdict(first: stats.Interval | None, kept: stats.Interval | None) -> str:
-    """The verdict on one data set in words, with both differences in points and their intervals."""
-    was, now = f"{points(first)} points under the paper's recipe", f"{points(kept)} under the trained one"
-    return {
-        UNTRAINED: f"**most of the gain goes when the baseline is trained**: {was}, {now}, and that may be nothing",
-        PARTLY: f"**most of the gain goes when the baseline is trained, a gain remains**: {was}, {now}",
-        REMAINS: f"**a gain remains**: {was}, {now}",
-        ONLY: f"**a gain, but not with the paper's recipe**: {was}, {now}",
-        HURTS: f"**inter-training hurts** the trained model: {was}, {now}",
-        UNCLEAR: f"**unclear**: {was}, {now}, at least half as much, but the interval includes 0",
-        NONE: f"**no clear gain to explain**: {was}, {now}",
-        FEWER: "too few runs for a verdict yet",
-    }[judged(first, kept)]
-
-
-def baseline_verdicts(
-    runs: pd.DataFrame, published: pd.DataFrame, titles: Mapping[str, str] | None = None
-) -> Prose:
-    """A verdict a data set, in the order of Table 2, as a Markdown list."""
-    found = _both_recipes(runs, published)
-    return Prose("\n".join(f"- {(titles or {}).get(name, name)}: {baseline_verdict(*both)}." for name, both in found.items()))
-
-
-def _both_recipes(runs: pd.DataFrame, published: pd.DataFrame) -> dict[str, tuple]:
-    return {name: tuple(_difference(runs, name, recipe, published) for recipe in RECIPES)
-            for name in budgets_of(published)}
-
-
-def baseline_in_words(
-    runs: pd.DataFrame, published: pd.DataFrame, titles: Mapping[str, str] | None = None
-) -> Prose:
-    """The answer in short: on how many data sets which verdict falls, and what training does to the plain model."""
-    kinds: dict[str, list[str]] = {}
-    for name, both in _both_recipes(runs, published).items():
-        kinds.setdefault(judged(*both), []).append((titles or {}).get(name, name))
-    told = {UNTRAINED: "most of the gain under the paper's recipe goes when the baseline is trained, and nothing clear is left",
-            PARTLY: "most of it goes when the baseline is trained, but a gain remains",
-            REMAINS: "at least half of the gain remains when the baseline is trained",
-            ONLY: "there is a clear gain under the trained recipe only",
-            HURTS: "inter-training hurts the trained model", UNCLEAR: "these runs do not decide",
-            NONE: "there is no clear gain to explain", FEWER: "there are too few runs yet"}
-    total = sum(map(len, kinds.values()))
-    lines = [f"- On {len(kinds[kind])} of {total} data sets {words}: {_listed(kinds[kind])}."
-             for kind, words in told.items() if kind in kinds]
-    return Prose("\n".join([*lines, *_plain_beats(runs, published, titles)]))
-
-
-def _plain_beats(runs: pd.DataFrame, published: pd.DataFrame, titles: Mapping[str, str] | None) -> list[str]:
-    """Where the plain model, trained, is above the inter-trained one under the paper's recipe; a line or none."""
-    found = {}
-    for name, budget in budgets_of(published).items():
-        chosen = runs[(runs["dataset"] == name) & (runs["budget"] == budget)]
-        plain, other = (chosen.loc[(chosen["recipe"] == recipe) & (chosen["setting"] == setting), "accuracy"]
-                        for recipe, setting in (("trained", "base"), ("paper", "clust")))
-        if len(plain) and len(other):
-            found[(titles or {}).get(name, name)] = plain.mean() > other.mean()
-    above = [title for title, says in found.items() if says]
-    if not found:
-        return []
-    return [f"- The trained plain model, with no inter-training, is above the paper's recipe with inter-training on "
-            f"{len(above)} of {len(found)} data sets{': ' + _listed(above) if above else ''}."]
-
-
-def chance_in_words(
-    runs: pd.DataFrame, published: pd.DataFrame, chance: Mapping[str, float], titles: Mapping[str, str] | None = None
-) -> Prose:
-    """On which data sets the plain model is no better than always answering the largest class, a recipe a line.
-
-    No better is less than one point above it, as a mean over the samples of labels.
-    """
-    lines = []
-    for recipe, words in RECIPES.items():
-        means = {name: runs.loc[(runs["dataset"] == name) & (runs["budget"] == budget) & (runs["recipe"] == recipe)
-                                & (runs["setting"] == "base"), "accuracy"].mean()
-                 for name, budget in budgets_of(published).items() if name in chance}
-        known = {name: mean for name, mean in means.items() if not pd.isna(mean)}
-        low = [f"{(titles or {}).get(name, name)} ({number(100 * mean)} beside {number(100 * chance[name])})"
-               for name, mean in known.items() if mean < chance[name] + 0.01]
-        where = _listed(low) if low else "none"
-        lines.append(f"- Under {words}: {where} of {len(known)} data sets." if not low else
-                     f"- Under {words}, {len(low)} of {len(known)} data sets: {where}.")
-    return Prose("\n".join(lines))
-
-
 def sweep_table(runs: pd.DataFrame, titles: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Accuracy (%) of plain and IT:CLUST at each number of updates, all else alike, and their difference in points."""
     rows = [
@@ -1196,35 +731,6 @@ def sweep_table(runs: pd.DataFrame, titles: Mapping[str, str] | None = None) -> 
     ]
     columns = ["Data set", "Labels", "Updates", TITLES["base"], TITLES["clust"], "Difference, points", "Pairs"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def sweep_in_words(
-    runs: pd.DataFrame, names: Iterable[str], budgets: Iterable[int], titles: Mapping[str, str] | None = None
-) -> Prose:
-    """What becomes of the difference as the model is trained for longer: a line a data set and budget."""
-    found = stats.along_updates(runs)
-    lines = []
-    for name in names:
-        for budget in budgets:
-            part = found[(found["dataset"] == name) & (found["budget"] == budget)].sort_values("updates")
-            lines.append(f"- {(titles or {}).get(name, name)}, {budget} labels: {_swept(part)}")
-    return Prose("\n".join(lines))
-
-
-def _swept(part: pd.DataFrame) -> str:
-    if len(part) < 2:
-        return "no sweep yet."
-    first, last = part.iloc[0], part.iloc[-1]
-    ends = [stats.Interval(row["difference"], row["low"], row["high"]) for row in (first, last)]
-    text = (f"IT:CLUST beside plain is {points(ends[0])} points after {first['updates']:.0f} updates and "
-            f"{points(ends[1])} after {last['updates']:.0f}.")
-    reached = part[part["before"] >= first["after"]]
-    if first["after"] <= first["before"]:
-        return text + " Plain is not behind even at the start."
-    if reached.empty:
-        return text + f" Plain never reaches the {number(100 * first['after'])} % that IT:CLUST has at the start."
-    return text + (f" Plain reaches the {number(100 * first['after'])} % that IT:CLUST has at the start with "
-                   f"{reached['updates'].iloc[0]:.0f} updates.")
 
 
 def peers_table(
@@ -1255,59 +761,32 @@ def sizes_table(
 
     `data` counts texts by dataset, split and label; `printed` is the paper's table. What it lacks comes last.
     """
-    counted, known = _counted_texts(data), printed.set_index("dataset")
+    counted, known = counted_texts(data), printed.set_index("dataset")
     rows = {}
     for name in [*known.index, *sorted(set(counted.index) - set(known.index))]:
         theirs = known.loc[name] if name in known.index else {}
         ours = counted.loc[name] if name in counted.index else {}
         rows[(titles or {}).get(name, name)] = {
-            "Kind": KINDS.get(topical.get(name), MISSING), "Classes, paper": _whole(theirs.get("classes")),
-            "Classes": _whole(ours.get("classes")), "Train, paper": _thousands(theirs.get("train")),
-            "Train": _whole(ours.get("train")), "Dev": _whole(ours.get("dev")),
-            "Test, paper": _thousands(theirs.get("test")), "Test": _whole(ours.get("test"))}
+            "Kind": KINDS.get(topical.get(name), MISSING), "Classes, paper": whole(theirs.get("classes")),
+            "Classes": whole(ours.get("classes")), "Train, paper": thousands(theirs.get("train")),
+            "Train": whole(ours.get("train")), "Dev": whole(ours.get("dev")),
+            "Test, paper": thousands(theirs.get("test")), "Test": whole(ours.get("test"))}
     return pd.DataFrame(rows).T.rename_axis("Data set")
 
 
-def _counted_texts(data: pd.DataFrame) -> pd.DataFrame:
+def counted_texts(data: pd.DataFrame) -> pd.DataFrame:
     """Texts of each part and the number of classes, a row a data set."""
     parts = data.groupby(["dataset", "split"])["count"].sum().unstack(fill_value=0)
     return parts.assign(classes=data[data["count"] > 0].groupby("dataset")["label"].nunique())
 
 
-def _whole(value) -> str:
+def whole(value) -> str:
     return MISSING if value is None or pd.isna(value) else f"{int(value):,}"
 
 
-def _thousands(value) -> str:
+def thousands(value) -> str:
     """As Table 1 rounds: 10.2K."""
     return MISSING if value is None or pd.isna(value) else f"{value / 1000:g}K"
-
-
-def sizes_in_words(data: pd.DataFrame, printed: pd.DataFrame, titles: Mapping[str, str] | None = None) -> Prose:
-    """Where sizes and classes are those of Table 1, to the hundred that it rounds to, and where they are not."""
-    both = _counted_texts(data).join(printed.set_index("dataset").add_suffix("_paper"), how="inner")
-    odd = []
-    for name, row in both.iterrows():
-        parts = [f"{part} {_whole(row[part])} beside {_thousands(row[f'{part}_paper'])}" for part in ("train", "test")
-                 if abs(row[part] - row[f"{part}_paper"]) > 50]
-        if row["classes"] != row["classes_paper"]:
-            parts.append(f"{row['classes']:.0f} classes beside {row['classes_paper']:.0f}")
-        odd += [f"{(titles or {}).get(name, name)} ({', '.join(parts)})"] if parts else []
-    missing = [(titles or {}).get(name, name) for name in printed["dataset"] if name not in both.index]
-    text = f"Of {len(both)} data sets of the paper that were counted here, {len(both) - len(odd)} have the sizes and classes of Table 1"
-    text += f"; the exception{'s are' if len(odd) > 1 else ' is'} {_listed(odd)}." if odd else "."
-    return Prose(text + (f" Not counted yet: {_listed(missing)}." if missing else ""))
-
-
-def sources(infos: Iterable) -> Prose:
-    """Where each data set comes from, on what terms and how it is split, as a Markdown list; `infos` are entries of
-    the registry, whose words are ours."""
-    return Prose("\n".join(f"- **{info.title}**: {info.source}. Split: {info.split}. {info.note} Licence: {info.licence}. "
-                           f" Source: {_link(info.address)}." for info in infos).replace("  ", " "))
-
-
-def _link(address: str) -> str:
-    return f"<{address}>" if address.startswith("http") else address
 
 
 def shape_table(
@@ -1356,25 +835,6 @@ def missing_classes_table(
     return pd.DataFrame(rows).T.rename_axis("Data set")
 
 
-def missing_in_words(
-    samples: pd.DataFrame, published: pd.DataFrame, titles: Mapping[str, str] | None = None
-) -> Prose:
-    """Which data sets have samples that lack a class at the smallest budget, shown in the paper or not."""
-    seen = samples.drop_duplicates(["dataset", "budget", "repetition"])
-    least = int(published["budget"].min())
-    lacking = (seen[seen["budget"] == least].assign(lacks=lambda frame: frame["missing_classes"] > 0)
-               .groupby("dataset")["lacks"].agg(["sum", "size"]))
-    parts = {True: [], False: []}
-    for name, budget in budgets_of(published).items():
-        if name in lacking.index and lacking.loc[name, "sum"]:
-            row = lacking.loc[name]
-            parts[budget == least].append(f"{(titles or {}).get(name, name)} ({row['sum']} of {row['size']})")
-    left_out = [(titles or {}).get(name, name) for name, budget in budgets_of(published).items() if budget > least]
-    text = f"The paper shows no result at {least} labels for {_listed(left_out)}, because its samples lack a class. "
-    text += f"So do samples drawn here: {_listed(parts[False])}." if parts[False] else "The samples drawn here do not."
-    return Prose(text + (f" But the same holds of data sets that it shows: {_listed(parts[True])}." if parts[True] else ""))
-
-
 # --- NMI and gain ----------------------------------------------------------------------------------------------------
 
 PAPERS = "the paper's BERT"
@@ -1417,45 +877,6 @@ def interval(found: stats.Interval, decimals: int = 1, scale: float = 1) -> str:
     return number(scale * found.estimate, decimals) + ends
 
 
-def nmi_in_words(
-    effects: pd.DataFrame, topical: Mapping[str, bool], titles: Mapping[str, str] | None = None
-) -> Prose:
-    """Whether the paper's reading of Figure 4 holds, for the paper's own numbers and for each recipe: a line each."""
-    lines = []
-    for source, group in effects.groupby("source", sort=False):
-        source = source[0].upper() + source[1:]
-        found = stats.correlation(group["nmi"], group["error_reduction"])
-        if pd.isna(found.low):
-            lines.append(f"- {source}: only {len(group)} data sets, too few for an interval.")
-            continue
-        supported = "supports the paper's reading" if found.low > 0 else (
-            "contradicts it" if found.high < 0 else "does not settle it: the interval includes 0")
-        lines.append(f"- {source}: the correlation is {interval(found, 2)} over {len(group)} data sets, which {supported}. "
-                     f"{_without_one(group, titles)} {_lowest(group, topical, titles)}")
-    return Prose("\n".join(lines))
-
-
-def _without_one(group: pd.DataFrame, titles: Mapping[str, str] | None) -> str:
-    """How far the correlation hangs on a single data set."""
-    left = {row.dataset: stats.correlation(*(group.drop(row.Index)[key] for key in ("nmi", "error_reduction"))).estimate
-            for row in group.itertuples()}
-    low, high = min(left, key=left.get), max(left, key=left.get)
-    named = {name: (titles or {}).get(name, name) for name in (low, high)}
-    return (f"Leaving out one data set moves it between {number(left[low], 2)} (without {named[low]}) and "
-            f"{number(left[high], 2)} (without {named[high]}).")
-
-
-def _lowest(group: pd.DataFrame, topical: Mapping[str, bool], titles: Mapping[str, str] | None) -> str:
-    """What the data sets of lowest NMI gain, which the paper says is nothing; and where the largest gain is."""
-    others = max(1, sum(topical.get(name) is False for name in group["dataset"]))
-    lowest = group.sort_values("nmi").head(others)
-    told = [f"{(titles or {}).get(row.dataset, row.dataset)} {percent(row.error_reduction)}" for row in lowest.itertuples()]
-    top = group.loc[group["error_reduction"].idxmax()]
-    rank = int((group["nmi"] > top["nmi"]).sum()) + 1
-    return (f"Error reductions where NMI is lowest: {_listed(told)}. The largest of all, {percent(top['error_reduction'])}, "
-            f"is that of {(titles or {}).get(top['dataset'], top['dataset'])}, number {rank} of {len(group)} by NMI.")
-
-
 # --- Reference methods beside fine-tuned models ----------------------------------------------------------------------
 
 WORDS = ("nb_bow", "nb_glove", "svm_bow", "svm_glove")  # the four of section 5.2
@@ -1492,69 +913,6 @@ def _mean(value: float) -> str:
     return number(100 * value)
 
 
-def methods_in_words(
-    reference: pd.DataFrame, runs: pd.DataFrame, published: pd.DataFrame, titles: Mapping[str, str] | None = None
-) -> Prose:
-    """Whether NB and SVM are inferior to the fine-tuned models, as section 5.2 says of IT:CLUST; a line a comparison."""
-    lines = []
-    for recipe, words in RECIPES.items():
-        for setting in ("clust", "base"):
-            chosen = runs[(runs["recipe"] == recipe) & (runs["setting"] == setting)]
-            lines.append(f"- {words[0].upper() + words[1:]}, {TITLES[setting]}: "
-                         f"{_against(reference, chosen, published, titles)}")
-    return Prose("\n".join(lines))
-
-
-def _against(reference: pd.DataFrame, runs: pd.DataFrame, published: pd.DataFrame, titles: Mapping[str, str] | None) -> str:
-    """Fine-tuned models of one setting and recipe against the four methods: at Table 2's budget, then at all."""
-    ours = runs.groupby(["dataset", "budget"])["accuracy"].mean()
-    words = reference[reference["method"].isin(WORDS)]
-    theirs = words.groupby(["dataset", "budget", "method"])["accuracy"].mean()
-    ahead = [ours[key[:2]] > value for key, value in theirs.items() if key[:2] in ours.index]
-    beaten = {}
-    for name, budget in budgets_of(published).items():
-        if (name, budget) in ours.index and (name, budget) in theirs.index:
-            best = theirs[name, budget]
-            beaten[name] = (best.idxmax(), best.max() - ours[name, budget])
-    if not ahead or not beaten:
-        return "no runs to compare yet."
-    above = [f"{(titles or {}).get(name, name)} ({REFERENCE[method]} by {number(100 * lead)})"
-             for name, (method, lead) in beaten.items() if lead > 0]
-    text = f"above all four on {len(beaten) - len(above)} of {len(beaten)} data sets with few labels"
-    text += f"; behind the best of them on {_listed(above)}" if above else ""
-    return f"{text}. Over all budgets run so far it is ahead in {sum(ahead)} of {len(ahead)} comparisons."
-
-
-def clusters_in_words(
-    reference: pd.DataFrame,
-    runs: pd.DataFrame,
-    agreement: pd.DataFrame,
-    published: pd.DataFrame,
-    titles: Mapping[str, str] | None = None,
-) -> Prose:
-    """Section 5.4 on the nearest-cluster classifier: behind IT:CLUST in general, yet good where NMI is high."""
-    nmi = agreement[agreement["clustering"] == "sib"].groupby("dataset")["nmi"].mean()
-    lines = []
-    for recipe, words in RECIPES.items():
-        found = {}
-        for name, budget in budgets_of(published).items():
-            part = reference[(reference["dataset"] == name) & (reference["budget"] == budget)]
-            ours = runs.loc[(runs["dataset"] == name) & (runs["budget"] == budget) & (runs["recipe"] == recipe)
-                            & (runs["setting"] == "clust"), "accuracy"]
-            theirs = part.loc[part["method"] == "cluster_sib", "accuracy"]
-            if len(ours) and len(theirs):
-                found[name] = theirs.mean() - ours.mean()
-        if not found:
-            lines.append(f"- {words[0].upper() + words[1:]}: no runs to compare yet.")
-            continue
-        ahead = [f"{(titles or {}).get(name, name)} by {number(100 * lead)}" for name, lead in found.items() if lead > 0]
-        rank = stats.rank_correlation([nmi.get(name, float("nan")) for name in found], list(found.values()))
-        where = f" ({_listed(ahead)})" if ahead else ""
-        lines.append(f"- {words[0].upper() + words[1:]}: the nearest cluster is above IT:CLUST on {len(ahead)} of "
-                     f"{len(found)} data sets{where}. The rank correlation of its lead with NMI is {number(rank, 2)}.")
-    return Prose("\n".join(lines))
-
-
 # --- The clusterings of inter-training -------------------------------------------------------------------------------
 
 
@@ -1578,44 +936,6 @@ def clusterings_table(
         rows[(titles or {}).get(name, name)] = {title: accuracy(values.mean(), stats.sem(values))
                                                 for title, values in parts.items()}
     return pd.DataFrame(rows).T.rename_axis("Data set")
-
-
-def clusterings_in_words(
-    runs: pd.DataFrame, published: pd.DataFrame, recipe: str = "paper", titles: Mapping[str, str] | None = None
-) -> Prose:
-    """Whether inter-training on sIB's clusters does best, as section 5.1 says of most data sets; and what is missing."""
-    chosen = runs[(runs["setting"] == "clust") & (runs["recipe"] == recipe)]
-    means = chosen.groupby(["dataset", "budget", "clustering"])["accuracy"].mean()
-    lines = []
-    for other in ("kmeans", "hartigan"):
-        cells = [key[:2] for key in means.index if key[2] == other and (*key[:2], "sib") in means.index]
-        if not cells:
-            lines.append(f"- {CLUSTERINGS[other]}: not attempted so far. There are no runs of a model inter-trained on its "
-                         "clusters, so this line of Figure 6 is neither confirmed nor refuted here.")
-            continue
-        leads = {cell: means[(*cell, "sib")] - means[(*cell, other)] for cell in cells}
-        sets = sorted({cell[0] for cell in cells})
-        ahead = sum(lead > 0 for lead in leads.values())
-        lines.append(f"- {CLUSTERINGS[other]}: over {len(sets)} of {len(budgets_of(published))} data sets "
-                     f"({_listed([(titles or {}).get(name, name) for name in sets])}), sIB is ahead in {ahead} of "
-                     f"{len(leads)} comparisons, by {number(100 * sum(leads.values()) / len(leads))} points in the mean.")
-    return Prose("\n".join(lines))
-
-
-def nmi_by_clustering_in_words(
-    agreement: pd.DataFrame, published: pd.DataFrame, titles: Mapping[str, str] | None = None
-) -> Prose:
-    """Which clustering follows the classes best, over the paper's data sets."""
-    means = agreement.groupby(["dataset", "clustering"])["nmi"].mean().unstack()
-    means = means.reindex([name for name in budgets_of(published) if name in means.index])[list(CLUSTERINGS)].dropna()
-    if means.empty:
-        return Prose("There are no clusterings to compare yet.")
-    best = means.idxmax(axis=1)
-    parts = [f"{CLUSTERINGS[key]} on {len(names)} ({_listed([(titles or {}).get(name, name) for name in names])})"
-             for key in CLUSTERINGS if len(names := list(best.index[best == key]))]
-    return Prose(f"Of {len(means)} data sets, the highest NMI is that of {_listed(parts)}. sIB's is "
-                 f"{number(means['sib'].mean(), 2)} in the mean, k-means' {number(means['kmeans'].mean(), 2)}, Hartigan's "
-                 f"{number(means['hartigan'].mean(), 2)}.")
 
 
 # --- Showing -------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cluster_tune import datasets, design, paths, results, stats, tables
+from cluster_tune import datasets, design, paths, results, sentences, stats, tables
 from cluster_tune.errors import InputError, unknown
 
 VERDICTS = {
@@ -653,7 +653,7 @@ def table(judged: pd.DataFrame, part: str) -> pd.DataFrame:
     return rows[kept].rename(columns=titles)
 
 
-def in_words(judged: pd.DataFrame) -> tables.Prose:
+def in_words(judged: pd.DataFrame) -> sentences.Prose:
     """How many claims could be tested here and how they fared, and how much of it depends on the recipe."""
     tested = judged[judged["verdict"].isin(["statistical", "directional", "undecided", "fails"])]
     held = tested["verdict"].isin(["statistical", "directional"])
@@ -668,7 +668,7 @@ def in_words(judged: pd.DataFrame) -> tables.Prose:
                      f"{kept} hold there as well.")
     slips = int((judged["verdict"] == "slip").sum())
     parts.append(f"In {slips} places the paper's own figures give something else than its text.")
-    return tables.Prose(" ".join(parts))
+    return sentences.Prose(" ".join(parts))
 
 
 def beside_others(evidence: Evidence) -> pd.DataFrame:
