@@ -13,7 +13,7 @@ FIRST_RUN := $(BUILD)/first_run
 PAGES := docstrings isear sms_spam ag_news dbpedia cfpb yahoo_answers 20_newsgroups subjectivity polarity
 CHAPTER_NOTEBOOKS := $(filter-out book/first_run.ipynb book/explore.ipynb,$(wildcard book/*.ipynb))
 PICTURE := book/_static/method.png
-SOURCES := $(wildcard lib/cluster_tune/*.py)
+SOURCES := $(wildcard lib/cluster_tune/*.py lib/cluster_tune/*.c) setup.py
 INPUTS := _config.yml _toc.yml $(wildcard book/*.md book/*.ipynb book/datasets/*.ipynb book/*.bib book/_static/* book/_ext/*)
 
 # A sum over two threads is not the sum over eight, digit for digit: the same number of threads on every machine.
@@ -89,15 +89,15 @@ $(PACKAGES): requirements.lock pyproject.toml
 	    echo "Python 3.11 or newer is needed: install it, or name it with 'make PYTHON=/path/to/python3'" >&2; exit 2; fi; \
 	if ! $$found -c 'import ensurepip, venv' 2>/dev/null; then \
 	    echo "$$found has no 'venv': install it (on Debian: apt install python3-venv)" >&2; exit 2; fi; \
+	compiler=$$($$found -c "import os, sysconfig; print(os.environ.get('CC') or sysconfig.get_config_var('CC') or 'cc')"); \
+	if ! echo '#include <math.h>' | $$compiler -x c -c -o /dev/null - 2>/dev/null; then \
+	    echo "a C compiler is needed: install one (on Debian: apt install gcc libc6-dev), or name it with CC=" >&2; exit 2; fi; \
 	echo "Setting up .venv with $$($$found --version)"; $$found -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock
 	@touch $@
 
 # The package itself, whose loops are compiled here.
 $(READY): $(PACKAGES) setup.py lib/cluster_tune/_loops.c
-	@compiler=$$($(BIN)/python -c "import os, sysconfig; print(os.environ.get('CC') or sysconfig.get_config_var('CC') or 'cc')"); \
-	if ! command -v $${compiler%% *} >/dev/null; then \
-	    echo "a C compiler is needed: install one (on Debian: apt install gcc libc6-dev), or name it with CC=" >&2; exit 2; fi
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -1,15 +1,19 @@
 """What pyproject.toml cannot say yet: how the loops of the clusterings are compiled. All else stands there."""
 
+import hashlib
 import os
+from pathlib import Path
 
 from setuptools import Extension, setup
 
-# No -ffast-math, which would change the rounding of the whole process. Without infinities, NaN and the sign of zero,
-# loops over clusters can be vectorised, and sums be taken in another order.
-FLAGS = ["-std=gnu11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffinite-math-only", "-fno-signed-zeros",
-         "-fassociative-math"]  # fmt: skip
+SOURCE = "lib/cluster_tune/_loops.c"
+# No multiplications fused with additions and no sums in another order: results are the same on every processor. No
+# infinities, NaN or sign of zero: loops over clusters can be vectorised.
+FLAGS = ["-std=gnu11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-ffinite-math-only",
+         "-fno-signed-zeros"]  # fmt: skip
 
 if __name__ == "__main__":
-    flags = ["/O2", "/fp:fast"] if os.name == "nt" else FLAGS
-    loops = Extension("cluster_tune._compiled", ["lib/cluster_tune/_loops.c"], extra_compile_args=flags)
+    digest = hashlib.sha256(Path(SOURCE).read_bytes()).hexdigest()[:16]  # so that Python sees when it has changed since
+    flags = ["/O2"] if os.name == "nt" else FLAGS
+    loops = Extension("cluster_tune._compiled", [SOURCE], extra_compile_args=flags, define_macros=[("DIGEST", f'"{digest}"')])
     setup(ext_modules=[loops])

@@ -1,12 +1,15 @@
 """sIB against its definition, a case by hand, a plain numpy version and the published package; key terms by hand."""
 
 import ctypes
+import hashlib
 import os
 import pickle
 import runpy
+import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 import threading
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
@@ -358,22 +361,26 @@ def test_it_pickles():
 def test_the_answer_does_not_depend_on_the_processor(flags, tmp_path):
     # The loops once more, compiled for the oldest processor of this family and for just the one that is there.
     flags = [*runpy.run_path(str(paths.root() / "setup.py"))["FLAGS"], *flags, "-DCLONES="]
+    digest = hashlib.sha256(Path(_loops.__file__).with_suffix(".c").read_bytes()).hexdigest()[:16]
     package = tmp_path / "cluster_tune"
     shutil.copytree(Path(_loops.__file__).parent, package, ignore=shutil.ignore_patterns("*.so"))
     library = package / f"_compiled{EXTENSION_SUFFIXES[0]}"
-    compiler = os.environ.get("CC", "cc")
-    subprocess.run([compiler, *flags, "-shared", "-fPIC", package / "_loops.c", "-o", library], check=True)
-    for kind in KINDS:
-        np.savez(tmp_path / f"{kind}.npz", counts(kind).toarray())
+    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
+    subprocess.run([*compiler, *flags, f'-DDIGEST="{digest}"', "-shared", "-fPIC", package / "_loops.c", "-o", library], check=True)
+    inputs = {kind: counts(kind).toarray() for kind in KINDS}
+    ties = np.random.default_rng(0)  # texts of three words each, so that many costs are equal
+    inputs |= {f"ties{i}": ties.permuted(np.tile(np.repeat([1, 0], [3, 5]), (40, 1)), axis=1) for i in range(60)}
+    for name, array in inputs.items():
+        np.savez(tmp_path / f"{name}.npz", array)
     program = (
         "import sys, numpy as np; from cluster_tune.clustering import SIB\n"
         "for kind in sys.argv[1:]:\n"
         "    print(SIB(7, n_init=3, random_state=1).fit(np.load(kind)['arr_0']).labels_.tolist())"
     )
-    files = [str(tmp_path / f"{kind}.npz") for kind in KINDS]
+    files = [str(tmp_path / f"{name}.npz") for name in inputs]
     run = subprocess.run([sys.executable, "-c", program, *files], env=os.environ | {"PYTHONPATH": str(tmp_path)},
                          capture_output=True, text=True, check=True)  # fmt: skip
-    expected = [SIB(7, n_init=3, random_state=1).fit(counts(kind)).labels_.tolist() for kind in KINDS]
+    expected = [SIB(7, n_init=3, random_state=1).fit(array).labels_.tolist() for array in inputs.values()]
     assert run.stdout.splitlines() == [str(labels) for labels in expected]
 
 
@@ -384,7 +391,24 @@ def test_without_the_compiled_library_it_says_what_to_do(tmp_path):
         (package / name).write_text((Path(_loops.__file__).parent / name).read_text())
     command = [sys.executable, "-c", "from cluster_tune import _loops"]
     run = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)
-    assert "loops are not compiled; install it with pip, which needs a C compiler" in run.stderr.splitlines()[-1]
+    assert "are not compiled; install cluster_tune with pip, which compiles them" in run.stderr.splitlines()[-1]
+
+
+def test_a_library_older_than_its_source_is_not_used(tmp_path):
+    package = tmp_path / "cluster_tune"
+    shutil.copytree(Path(_loops.__file__).parent, package)
+    with (package / "_loops.c").open("a") as source:
+        source.write("/* changed */")
+    command = [sys.executable, "-c", "from cluster_tune import _loops"]
+    run = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)
+    assert "older than their source; install cluster_tune with pip" in run.stderr.splitlines()[-1]
+
+
+def test_arrays_that_cannot_be_written_to_are_refused():
+    points, labels = np.eye(3), np.zeros(3, np.int32)
+    labels.flags.writeable = False
+    with pytest.raises(ctypes.ArgumentError, match="WRITEABLE"):
+        _loops.hartigan_sweep(points, np.arange(3), labels, np.zeros((2, 3)), np.array([3, 0]))
 
 
 # ---- scikit-learn's checks

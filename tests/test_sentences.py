@@ -90,7 +90,7 @@ def test_what_changes_beside_the_t_test():
     clear = both([0.1, 0.2, 0.3, 0.4, 0.5], [0.3, 0.4, 0.51, 0.6, 0.7])  # five pairs: Wilcoxon cannot go below 1/16
     line = sentences.comparison_in_words(clear, published={64: 1e-6})
     assert line.startswith("- 64 labels: the t-test (corrected p = ") and "and the interval (19.6 to 20.8) find a difference" in line
-    assert line.endswith("in favour of inter-training, Wilcoxon's test (corrected p = 0.5) does not; the paper's p is 1e-6.")
+    assert line.endswith("in favour of IT:CLUST, Wilcoxon's test (corrected p = 0.5) does not; the paper's p is 1e-6.")
     none = sentences.comparison_in_words(both([0.1, 0.2, 0.3], [0.3, 0.1, 0.3]), published={64: float("nan")})
     assert "agree that no difference is shown; the paper found none." in none
     assert "agree on a difference against" in sentences.comparison_in_words(
@@ -155,18 +155,18 @@ def test_the_sweep_as_numbers_and_in_words():
 def test_a_number_a_stage_has_gaps_in_sight():
     table = tables.stages_table(distances(NED), "ned", SETS, {"a": True, "b": False})
     assert list(table.index) == ["Set B", "Set A", "Set C"]
-    assert list(table.columns) == ["Kind", "before", "after IT:CLUST, paper", "after IT:CLUST, trained"]
+    assert list(table.columns) == ["Kind", "before", "after IT:CLUST, paper recipe", "after IT:CLUST, trained recipe"]
     assert table.loc["Set B"].tolist() == ["not topical", "0.700", "0.600", "0.650"]
-    assert table.loc["Set A", "after IT:CLUST, trained"] == "–" and set(table.loc["Set C"]) == {"–"}
+    assert table.loc["Set A", "after IT:CLUST, trained recipe"] == "–" and set(table.loc["Set C"]) == {"–"}
     assert sentences.stages_in_words(distances(NED), SETS) == (
-        "Of 3 data sets there are embeddings before: 2, after IT:CLUST, paper: 2 and after IT:CLUST, trained: 1. "
+        "Of 3 data sets there are embeddings before: 2, after IT:CLUST, paper recipe: 2 and after IT:CLUST, trained recipe: 1. "
         "Still missing: Set C.")
 
 
 def test_the_statements_of_section_5_3_follow_from_the_numbers():
     kinds = {"a": True, "b": False}
     words = sentences.ned_in_words(distances(NED), kinds, SETS)
-    assert ("NED is smaller after IT:CLUST, paper, than before in 1 of 1 topical data sets and 1 of 1 other data sets. "
+    assert ("NED is smaller after IT:CLUST, paper recipe, than before in 1 of 1 topical data sets and 1 of 1 other data sets. "
             "The paper found it smaller in all of its data sets.") in words
     assert "p < .001, in all 5 embeddings" in words and "is 3.0 to 3.0 times that before, 3.0 in the median" in words
     risen = sentences.ned_in_words(distances({**NED, ("a", "clust", "paper"): 0.95}), kinds, SETS)
@@ -180,12 +180,12 @@ def test_whether_classes_come_apart_follows_from_the_shares():
     kinds = {"a": True, "b": False}
     words = sentences.separation_in_words(distances(NED).rename(columns={"ned": "neighbours"}), kinds, SETS)
     assert words.splitlines() == [
-        "- The share is larger after IT:CLUST, paper, than before in 0 of 1 topical data sets and 0 of 1 other data sets; "
+        "- The share is larger after IT:CLUST, paper recipe, than before in 0 of 1 topical data sets and 0 of 1 other data sets; "
         "of the topical ones it is not larger in Set A.",
-        "- The share is larger after IT:CLUST, trained, than before in 0 of 1 other data sets."]
+        "- The share is larger after IT:CLUST, trained recipe, than before in 0 of 1 other data sets."]
     rising = {("a", "base", ""): 0.5, ("a", "clust", "paper"): 0.6}
     words = sentences.separation_in_words(distances(rising).rename(columns={"ned": "neighbours"}), kinds, SETS)
-    assert words == "- The share is larger after IT:CLUST, paper, than before in 1 of 1 topical data sets."
+    assert words == "- The share is larger after IT:CLUST, paper recipe, than before in 1 of 1 topical data sets."
 
 
 def test_what_embeddings_gain_beside_what_accuracy_gains():
@@ -226,7 +226,7 @@ def test_samples_that_lack_a_class():
     assert table.to_numpy().tolist() == [["2 of 3", "–"], ["1 of 1", "–"]]
     words = sentences.missing_in_words(samples, PRINTED, {"a": "Set A"})
     assert words == ("The paper shows no result at 64 labels for b, because its samples lack a class. So do samples drawn "
-                     "here: b (1 of 1). But the same holds of data sets that it shows: Set A (2 of 3).")
+                     "here: b (1 of 1). So do our samples of data sets that the paper does show: Set A (2 of 3).")
     none = sentences.missing_in_words(samples.assign(missing_classes=0), PRINTED)
     assert none.endswith("The samples drawn here do not.")
 
@@ -303,7 +303,7 @@ def test_what_is_said_of_texts_follows_the_numbers():
     })
     said = sentences.texts_in_words(bags)
     assert "takes 0.10 s: 0.5 times as long as `datasets.load`" in said and "10 times as long as pandas" in said
-    assert "0.2 times as long as `CountVectorizer`" in said and "and 2.0 % of what" in said
+    assert "0.3 times as long as `CountVectorizer`" in said and "and 2.0 % of what" in said
     table = tables.texts_table(bags)
     assert table["Seconds"].tolist() == ["0.010", "0.10", "0.20", "0.40", "5.00"]
     assert table["With"].tolist()[:2] == ["pandas", "this package"]
@@ -312,7 +312,7 @@ def test_what_is_said_of_texts_follows_the_numbers():
 def test_training_beside_a_trainer():
     said = sentences.training_in_words(timed())
     assert "On the CPU, this package trains on 80 texts a second, 8.0 times as many" in said
-    assert "and 2.0 times as many as a tuned one" in said and "200 texts a second, 4.0 and 1.2 times" in said
+    assert "and 2.0 times as many as a tuned one" in said and "200 texts a second, 4.0 and 1.3 times" in said
     assert "1800 MB, where they hold 3000 and 3500 MB" in said
     table = tables.training_table(timed(), {"x": "X"})
     assert table["Training here, times as fast"].tolist() == ["8.0", "2.0", "1.0"] and table["Data set"].tolist() == ["X"] * 3

@@ -12,7 +12,9 @@ from cluster_tune.errors import InputError
 
 
 def test_numbers_as_text():
-    assert [tables.number(x) for x in (1.25, -1.26, -0.04, float("nan"))] == ["1.2", "−1.3", "0.0", "–"]
+    assert [tables.number(x) for x in (1.25, 1.35, -1.26, -0.04, float("nan"))] == ["1.3", "1.4", "−1.3", "0.0", "–"]
+    assert tables.number(sum([21.2, 31.2, 15.0, 13.0, 61.9, 19.0]) / 6) == "26.9"  # as Table 2 prints its means
+    assert tables.number(sum([45.9, 67.0, 27.5, 47.2, 80.7, 29.0]) / 6) == "49.6"
     assert tables.accuracy(0.3456, 0.0123) == "34.6 ± 1.2"
     assert tables.accuracy(0.3456) == "34.6" and tables.accuracy(float("nan")) == "–"
     assert [tables.p_value(p) for p in (0.0321, 1.4e-6, 0.5, 0)] == ["0.032", "1e-6", "0.5", "< 1e-300"]
@@ -133,7 +135,7 @@ def test_ours_beside_the_published_ones():
 
 def test_stages_and_provenance():
     frame = pd.DataFrame({"setting": ["base", "clust"], "recipe": ["", "paper"]})
-    assert tables.stage(frame) == ["before", "after IT:CLUST, paper"]
+    assert tables.stage(frame) == ["before", "after IT:CLUST, paper recipe"]
 
 
 def test_provenance_tells_the_epochs_on_masked_words():
@@ -164,7 +166,7 @@ def test_averages_by_both_readings():
     table = tables.averages_table(several(), PRINTED, TOPICAL)
     rows = {tuple(row[:2]): list(row[2:]) for row in table.itertuples(index=False)}
     # printed: gains 100 and 20, means .35 -> .50; reductions 25 and 20, of the means .15 / .65
-    assert rows["topical", "the paper"] == ["2", "35.0", "50.0", "60 %", "43 %", "22 %", "23 %"]
+    assert rows["topical", "the paper"] == ["2", "35.0", "50.0", "60 %", "43 %", "23 %", "23 %"]
     assert rows["topical", "here, the paper's recipe"] == ["2", "40.0", "50.0", "40 %", "25 %", "11 %", "17 %"]
     assert rows["topical", "here, the trained recipe"] == ["0", *"––––––"]
     fewer = tables.averages_table(several().query("dataset == 'a'"), PRINTED, TOPICAL)
@@ -187,8 +189,8 @@ def test_table_3_beside_the_printed_p():
 
 def test_both_recipes_side_by_side():
     table = tables.baseline_table(trained(), PRINTED, {"a": "Set A"}, {"a": 0.25})
-    assert list(table.columns) == ["largest class", "plain, paper", "IT:CLUST, paper", "plain, trained", "IT:CLUST, trained",
-                                   "Difference, paper", "Difference, trained"]
+    assert list(table.columns) == ["largest class", "plain, paper recipe", "IT:CLUST, paper recipe", "plain, trained recipe", "IT:CLUST, trained recipe",
+                                   "Difference, paper recipe", "Difference, trained recipe"]
     first = list(table.loc["Set A"])
     assert first[:4] == ["25.0", "30.0 ± 5.8", "60.0 ± 5.8", "70.0 ± 0.0"] and first[5] == "+30.0 [30.0, 30.0]"
     assert list(table.loc["b"]) == ["–", "50.0", "40.0", "–", "–", "–", "–"]
@@ -210,7 +212,7 @@ def test_distances_of_several_data_sets_stand_in_the_order_of_their_titles():
     more.loc[more.index[-1], "clustering"] = "kmeans"
     kept = tables.of_recipes(more)
     assert set(kept["recipe"]) == {"", "paper", "trained"} and len(kept) == len(NED)
-    assert tables.stage(more)[-1] == "after IT:CLUST (k-means), trained"
+    assert tables.stage(more)[-1] == "after IT:CLUST (k-means), trained recipe"
 
 
 def test_shapes_of_texts_and_classes():

@@ -23,7 +23,7 @@ fixed point. */
 #include <stdint.h>
 #include <string.h>
 
-/* Every loop is compiled for several processors, and the best fit is taken when the library is loaded. */
+/* GCC on Linux compiles every loop for several processors, and the best fit is taken when the library is loaded. */
 #if !defined(CLONES)
 #if !defined(__x86_64__) || !defined(__GLIBC__) || !defined(__GNUC__) || defined(__clang__)
 #define CLONES
@@ -45,13 +45,16 @@ void PyInit__compiled(void) {} /* the linker is told to look for it; nobody call
 #define INLINE static inline __attribute__((always_inline))
 #endif
 
-enum { LANES = 16 }; /* clusters taken at a time: one AVX-512 register, and where there are only shorter ones, several */
+enum {
+    LANES = 16, /* numbers taken at a time: one AVX-512 register, and where there are only shorter ones, several */
+    SHIFT = 40, /* binary places of p(y|x) and S as integers: sums are exact, and a cell is zero just where no member has y */
+};
 
-static const double UNIT = 1.0 / ((int64_t)1 << 40); /* p(y|x) and S are integers with 40 binary places */
+static const double UNIT = 1.0 / ((int64_t)1 << SHIFT);
 static const float HUGE_COST = 1e30f;                /* of a column that is no cluster; finite, see the build's flags */
 
-/* F(d) is within BEND_ERROR of BEND(c) + d - c with c = d put between LOW and HIGH (least maximum error by linear
-programming; lowest power first). In the cluster that has x, with e = log(S / p), the addend with x drawn out is
+/* F(d) is within BEND_ERROR of BEND(c) + max(d, LOW) - c with c = d put between LOW and HIGH (least maximum error by
+linear programming; lowest power first). In the cluster that has x, with e = log(S / p), the addend with x drawn out is
 p F(log(2^e - 1)); that F is within BEND_ERROR of OWN(c) + e - c with c = e up to OWN_HIGH, where OWN is a polynomial
 and, last, the factor of a root. One word adds less than WORD_ERROR to a cost's error: sums stay below 64, and a float
 has 24 places. */
@@ -63,7 +66,12 @@ has 24 places. */
 #define BEND_ERROR 0.01846f
 #define WORD_ERROR (1.0f / 65536)
 static const float BEND[] = BEND_TERMS, OWN[] = OWN_TERMS;
-/* The same for the tests to read. */
+/* For Python to read. */
+#if !defined(DIGEST)
+#define DIGEST ""
+#endif
+PUBLIC_DATA const char sib_digest[] = DIGEST; /* of this file, as it was compiled */
+PUBLIC_DATA const int32_t sib_sizes[] = {LANES, SHIFT};
 PUBLIC_DATA const float sib_bend[] = BEND_TERMS;
 PUBLIC_DATA const float sib_own[] = OWN_TERMS;
 PUBLIC_DATA const float sib_limits[] = {LOW, HIGH, OWN_HIGH, BEND_ERROR, WORD_ERROR};
@@ -180,7 +188,8 @@ PUBLIC double sib_input_information(int64_t cells, const int32_t *words, const i
 /* ---- one document. Its m words, their weights in fixed point, log p and p. */
 
 /* The cost of putting it, drawn out of its cluster `own`, into t, but for what is the same for all t. `gains` is room
-for m doubles: the sum is taken in the words' order, whatever the processor. */
+for m doubles. The sum is taken in the words' order and, by the build's flags, rounded alike on every processor, so that
+ties are decided alike. */
 INLINE double exact_cost(int64_t m, const int32_t *words, const int64_t *weights, int64_t t, int64_t own, int64_t k,
                          const int64_t *table, const int64_t *size, double *restrict gains)
 {
@@ -205,14 +214,18 @@ PUBLIC double sib_exact_cost(int64_t m, const int32_t *words, const int64_t *wei
 INLINE float own_gain(int64_t m, const int32_t *words, const float *log_p, const float *p, int64_t own,
                       int64_t columns, const float *logs)
 {
-    float gain = 0;
-    for (int64_t j = 0; j < m; j++) {
-        float e = logs[words[j] * columns + own] - log_p[j], c;
-        e = e > 0 ? e : 0;
-        c = e < OWN_HIGH ? e : OWN_HIGH;
-        gain += p[j] * (e + OWN[5] * sqrtf(c) + OWN[0]
-                        + c * (OWN[1] - 1 + c * (OWN[2] + c * (OWN[3] + c * OWN[4]))));
-    }
+    float parts[LANES] = {0}, gain = 0;
+    for (int64_t at = 0; at < m; at += LANES)
+        for (int i = 0; i < LANES; i++) {
+            int64_t j = at + i < m ? at + i : m - 1; /* past the end the last word again, for nothing */
+            float e = logs[words[j] * columns + own] - log_p[j], c;
+            e = e > 0 ? e : 0;
+            c = e < OWN_HIGH ? e : OWN_HIGH;
+            e += OWN[5] * sqrtf(c) + OWN[0] + c * (OWN[1] - 1 + c * (OWN[2] + c * (OWN[3] + c * OWN[4])));
+            parts[i] += at + i < m ? p[j] * e : 0;
+        }
+    for (int i = 0; i < LANES; i++)
+        gain += parts[i];
     return gain;
 }
 
@@ -338,9 +351,15 @@ s / (s - 1) |x - c|^2 with x still in the centre, and nothing if it is alone the
 
 INLINE double squared_distance(int64_t d, const double *x, const double *c)
 {
-    double total = 0;
-    for (int64_t j = 0; j < d; j++)
-        total += (x[j] - c[j]) * (x[j] - c[j]);
+    double parts[LANES] = {0}, total = 0;
+    int64_t at = 0;
+    for (; at + LANES <= d; at += LANES)
+        for (int i = 0; i < LANES; i++)
+            parts[i] += (x[at + i] - c[at + i]) * (x[at + i] - c[at + i]);
+    for (; at < d; at++)
+        total += (x[at] - c[at]) * (x[at] - c[at]);
+    for (int i = 0; i < LANES; i++)
+        total += parts[i];
     return total;
 }
 

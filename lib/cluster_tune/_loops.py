@@ -5,33 +5,44 @@ error where one has another type, width or order than it reads. They run without
 """
 
 import ctypes
+import hashlib
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import numpy as np
 
-SHIFT = 40  # binary places of p(y|x) and S as integers: sums are exact, and a cell is zero just where no member has y
-UNIT = 2.0**-SHIFT
-LANES = 16  # clusters taken at a time; rows of logarithms are filled up to a multiple
+_MEND = "install cluster_tune with pip, which compiles them and needs a C compiler"
 
 
 def _library() -> ctypes.CDLL:
     files = [Path(__file__).with_name(f"_compiled{suffix}") for suffix in EXTENSION_SUFFIXES]
     built = next((file for file in files if file.is_file()), None)
     if built is None:
-        raise ImportError("cluster_tune's loops are not compiled; install it with pip, which needs a C compiler")
-    return ctypes.CDLL(str(built))
+        raise ImportError(f"the loops of the clusterings are not compiled; {_MEND}")
+    library, source = ctypes.CDLL(str(built)), Path(__file__).with_suffix(".c")
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16] if source.is_file() else _text(library)
+    if digest != _text(library):
+        raise ImportError(f"the compiled loops of the clusterings are older than their source; {_MEND}")
+    return library
+
+
+def _text(library: ctypes.CDLL) -> str:
+    return (ctypes.c_char * 17).in_dll(library, "sib_digest").value.decode()
 
 
 _LIBRARY = _library()
+LANES, SHIFT = (ctypes.c_int32 * 2).in_dll(_LIBRARY, "sib_sizes")
+UNIT = 2.0**-SHIFT  # of p(y|x) and S as integers
 
 
-def _array(kind, n: int):
-    return np.ctypeslib.ndpointer(kind, n, flags="C")
+def _array(kind, n: int, *more: str):
+    return np.ctypeslib.ndpointer(kind, n, flags=("C", "A", *more))
 
 
 _LONGS, _INTS, _FLOATS, _DOUBLES = (_array(kind, 1) for kind in (np.int64, np.int32, np.float32, np.float64))
 _LONG_TABLE, _FLOAT_TABLE, _DOUBLE_TABLE = (_array(kind, 2) for kind in (np.int64, np.float32, np.float64))
+_LABELS, _SIZES, _TABLE, _LOGS, _CENTERS = (  # what is written to
+    _array(kind, n, "W") for kind, n in ((np.int32, 1), (np.int64, 1), (np.int64, 2), (np.float32, 2), (np.float64, 2)))
 _LONG, _DOUBLE, _RESULT = ctypes.c_int64, ctypes.c_double, ctypes.POINTER(ctypes.c_double)
 
 
@@ -51,12 +62,12 @@ _INPUT_INFORMATION = _loop("sib_input_information", _DOUBLE, _LONG, _INTS, _LONG
 _EXACT_COST = _loop("sib_exact_cost", _DOUBLE, _LONG, _INTS, _LONGS, _LONG, _LONG, _LONG, _LONG_TABLE, _LONGS, _DOUBLES)
 _FAST_COSTS = _loop("sib_fast_costs", None, _LONG, _INTS, _FLOATS, _FLOATS, _LONG, _LONG, _FLOATS, _FLOAT_TABLE, _FLOATS)
 _SWEEP = _loop(
-    "sib_sweep", _LONG, _LONG, _LONGS, _LONGS, _INTS, _LONGS, _FLOATS, _FLOATS, _INTS, _LONG, _LONG, _LONG_TABLE,
-    _LONGS, _FLOAT_TABLE, _DOUBLES, _FLOATS, _FLOATS, _RESULT)  # fmt: skip
+    "sib_sweep", _LONG, _LONG, _LONGS, _LONGS, _INTS, _LONGS, _FLOATS, _FLOATS, _LABELS, _LONG, _LONG, _TABLE, _SIZES, _LOGS,
+    _DOUBLES, _FLOATS, _FLOATS, _RESULT)  # fmt: skip
 _ALL_COSTS = _loop(
     "sib_all_costs", None, _LONG, _LONGS, _INTS, _LONGS, _LONG, _LONG, _LONG_TABLE, _LONGS, _DOUBLE_TABLE, _DOUBLE_TABLE)
 _HARTIGAN = _loop(
-    "hartigan_sweep", _LONG, _LONG, _LONGS, _LONG, _DOUBLE_TABLE, _INTS, _LONG, _DOUBLE_TABLE, _LONGS, _RESULT)
+    "hartigan_sweep", _LONG, _LONG, _LONGS, _LONG, _DOUBLE_TABLE, _LABELS, _LONG, _CENTERS, _SIZES, _RESULT)
 
 
 def constants(name: str, n: int) -> np.ndarray:
@@ -127,7 +138,7 @@ def sweep(indptr, words, weights, log_p, p, order, labels, table, size, logs) ->
 
     Of equal costs the old cluster wins, then the lowest number. Labels and tables are changed in place.
     """
-    columns, grown = logs.shape[1], ctypes.c_double()
+    order, columns, grown = np.asarray(order, np.int64), logs.shape[1], ctypes.c_double()  # numpy's own is shorter on Windows
     room = np.empty(np.diff(indptr).max()), np.empty(columns, np.float32), np.empty(columns, np.float32)
     moved = _SWEEP(len(order), order, indptr, words, weights, log_p, p, labels, len(size), columns, table, size, logs,
                    *room, grown)  # fmt: skip
@@ -150,6 +161,6 @@ def hartigan_sweep(points, order, labels, centers, sizes) -> tuple[int, float]:
     `points` (n, d) and `centers` (k, d) float64, `labels` (n) int32, `sizes` (k) int64. Of equal costs the old cluster
     wins, then the lowest number. Labels, centres and sizes are changed in place.
     """
-    fallen = ctypes.c_double()
+    order, fallen = np.asarray(order, np.int64), ctypes.c_double()
     moved = _HARTIGAN(len(order), order, points.shape[1], points, labels, len(sizes), centers, sizes, fallen)
     return moved, fallen.value

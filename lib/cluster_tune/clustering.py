@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from cluster_tune import _loops
 
 MOST_DOCUMENTS = 2**22  # a word in all of them adds up to 2^62 in the fixed point of `_loops`
+MOST_TERMS = 2**31 - 1  # they are numbered by 32 bits there
 
 
 class SIB(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
@@ -121,6 +122,8 @@ class SIB(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseE
     def _documents(self, X, reset: bool) -> csr_matrix:
         """X checked, as csr with sorted rows of fixed-point p(y|x) and no zeros."""
         X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=reset)
+        if X.shape[1] > MOST_TERMS:
+            raise ValueError(f"X has {X.shape[1]} columns, more than the {MOST_TERMS:,} terms that can be numbered")
         if (X.data if issparse(X) else X).min(initial=0) < 0:
             raise ValueError("Negative values in data passed to SIB; counts cannot be negative")
         return _distributions(csr_matrix(X, dtype=np.float64, copy=True))
@@ -295,7 +298,7 @@ class HartiganKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterM
 
     def fit(self, X, y=None):
         """Cluster the rows of X (n, d), dense numbers. `y` is ignored."""
-        points = validate_data(self, X, dtype=np.float64, order="C")
+        points = np.require(validate_data(self, X, dtype=np.float64, order="C"), requirements=["C", "A"])
         self._check(points)
         n_init = self.n_init if isinstance(self.init, str) else 1
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=n_init)

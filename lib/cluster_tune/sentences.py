@@ -218,14 +218,14 @@ def comparison_in_words(
     rows = stats.comparison(runs, before, after, tests)
     if rows.empty:
         return Prose(f"There are no matched runs of {TITLES[after]} and {TITLES[before]} yet.")
-    lines = [f"- {int(row.budget)} labels: {_compared(row, tests, published)}" for row in rows.itertuples()]
+    lines = [f"- {int(row.budget)} labels: {_compared(row, tests, TITLES[after], published)}" for row in rows.itertuples()]
     return Prose("\n".join(lines))
 
 
-def _compared(row, tests: int, published: Mapping[int, float] | None) -> str:
+def _compared(row, tests: int, after: str, published: Mapping[int, float] | None) -> str:
     p, signed = row.p_bonferroni, stats.bonferroni(row.p_wilcoxon, tests)
     interval = stats.Interval(row.difference, row.low, row.high)
-    side = "in favour of inter-training" if row.difference > 0 else "against inter-training"
+    side = f"in favour of {after}" if row.difference > 0 else f"against {after}"
     found = {f"the t-test (corrected p = {p_value(p)})": p < 0.05, f"Wilcoxon's test (corrected p = {p_value(signed)})": signed < 0.05,
              f"the interval ({number(100 * row.low)} to {number(100 * row.high)})": not interval.includes_zero}
     yes, no = ([name for name, says in found.items() if says is answer] for answer in (True, False))
@@ -280,7 +280,7 @@ def stages_in_words(frame: pd.DataFrame, titles: Mapping[str, str]) -> Prose:
     gaps = f" Still missing: {_listed(missing)}." if missing else ""
     return Prose(f"Of {len(titles)} data sets there are embeddings {listed}.{gaps}")
 
-OF_FIGURE_3 = "after IT:CLUST, paper"  # the only kind of inter-training whose embeddings the paper reports
+OF_FIGURE_3 = "after IT:CLUST, paper recipe"  # the only kind of inter-training whose embeddings the paper reports
 
 
 def ned_in_words(distances: pd.DataFrame, topical: Mapping[str, bool], titles: Mapping[str, str]) -> Prose:
@@ -343,7 +343,7 @@ def _spread_out(distances: pd.DataFrame) -> str:
     if ratio.empty:
         return ""
     return (f"With labels permuted, ED after {TITLES['clust']} is {number(ratio.min())} to {number(ratio.max())} times "
-            f"that before, {number(ratio.median())} in the median; the paper reports about 3 times for its BERT.")
+            f"that before, {number(ratio.median())} in the median over data sets and recipes; the paper reports about 3 times for its BERT.")
 
 
 def alignment_in_words(
@@ -550,7 +550,7 @@ def missing_in_words(
     left_out = [(titles or {}).get(name, name) for name, budget in budgets_of(published).items() if budget > least]
     text = f"The paper shows no result at {least} labels for {_listed(left_out)}, because its samples lack a class. "
     text += f"So do samples drawn here: {_listed(parts[False])}." if parts[False] else "The samples drawn here do not."
-    return Prose(text + (f" But the same holds of data sets that it shows: {_listed(parts[True])}." if parts[True] else ""))
+    return Prose(text + (f" So do our samples of data sets that the paper does show: {_listed(parts[True])}." if parts[True] else ""))
 
 
 def nmi_in_words(

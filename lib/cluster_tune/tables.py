@@ -4,8 +4,10 @@ A combination without runs shows as an en dash. Frames that mix encoders, cluste
 refused, never averaged. Nothing here computes a statistic (`stats` does) or draws (`figures` does).
 """
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import ROUND_HALF_UP, Decimal
 from html import escape
 
 import pandas as pd
@@ -29,10 +31,13 @@ READ = 100  # words of a text that an encoder reads at most: about 128 word piec
 
 
 def number(value: float, decimals: int = 1) -> str:
-    """Fixed decimals and a true minus; an en dash for NaN; never a negative zero."""
+    """Fixed decimals, a half rounded up as by hand, and a true minus; an en dash for NaN; never a negative zero."""
     if pd.isna(value):
         return MISSING
-    return f"{round(float(value), decimals) + 0.0:.{decimals}f}".replace("-", "−")
+    if not math.isfinite(value):
+        return f"{float(value)}".replace("-", "−")
+    exact = Decimal(repr(round(float(value), decimals + 9)))  # without the error of binary fractions
+    return f"{float(exact.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)) + 0.0:.{decimals}f}".replace("-", "−")
 
 
 def percent(value: float, decimals: int = 0) -> str:
@@ -574,7 +579,7 @@ def p_value(p: float) -> str:
 def stage(frame: pd.DataFrame) -> list[str]:
     """The stage of each row of a table of embeddings, in words: before inter-training, or after which."""
     return [
-        "before" if row.setting == "base" else f"after {TITLES[row.setting]}{_unusual(row)}, {row.recipe}"
+        "before" if row.setting == "base" else f"after {TITLES[row.setting]}{_unusual(row)}, {row.recipe} recipe"
         for row in frame.itertuples()
     ]
 
@@ -673,10 +678,10 @@ def baseline_table(
         cells = {} if chance is None else {"largest class": number(100 * chance.get(name, float("nan")))}
         for recipe in RECIPES:
             row = _accuracy_row(chosen[chosen["recipe"] == recipe], name, budget, "base", "clust")
-            cells |= {f"{TITLES[setting]}, {recipe}": accuracy(row[key], row[f"{key}_sem"])
+            cells |= {f"{TITLES[setting]}, {recipe} recipe": accuracy(row[key], row[f"{key}_sem"])
                       for key, setting in (("before", "base"), ("after", "clust"))}
         for recipe in RECIPES:
-            cells[f"Difference, {recipe}"] = points(difference(runs, name, recipe, published))
+            cells[f"Difference, {recipe} recipe"] = points(difference(runs, name, recipe, published))
         rows[(titles or {}).get(name, name)] = cells
     return pd.DataFrame(rows).T.rename_axis("Data set")
 
