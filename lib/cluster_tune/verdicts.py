@@ -26,7 +26,7 @@ VERDICTS = {
     "undecided": "ours goes one way or the other within its own interval",
     "fails": "it was tested and did not hold",
     "slip": "the paper's own figures give something else",
-    "not comparable": "ours is there, but of another encoder or other texts",
+    "not comparable": "ours is there, but of another encoder, other texts or other training",
     "not attempted": "nothing of ours to compare",
 }
 RULES = {
@@ -34,8 +34,8 @@ RULES = {
     "arithmetic": "the same for what follows from other printed numbers; else it is a slip of the paper",
     "statistical": "the paper's encoder only: the 95 % interval over repetitions (Student's t) and one as wide around "
     "the printed number must overlap, since the paper prints no spread",
-    "sign": "the 95 % interval of the difference must lie on the printed side of zero; for a printed zero it may not lie on either; "
-    "include zero; where it includes zero, the claim stays undecided, for one that says more and for one that says equal",
+    "sign": "the 95 % interval of the difference must lie on the printed side of zero, and for a printed zero on neither; where "
+    "it includes zero the claim stays undecided, whether it says that there is a difference or that there is none",
     "significance": "p after Bonferroni's correction must be below .05 where the printed one is, and only there",
     "holds": "an order or a statement without a number: it must hold as stated",
     "slip": "declared: the paper contradicts itself",
