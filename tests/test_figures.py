@@ -269,6 +269,8 @@ def test_figure_3_at_a_glance_has_a_pair_a_data_set_and_leaves_gaps_in_sight():
     assert empty == [[], ["not there yet"], [], [], ["not there yet"], ["not there yet"], [], []]
     assert "for 1 of 3 data sets: Set A" in figures.alt_text(figure)
     assert figures.show(figure).png == figures.show(figure).png
+    with pytest.raises(InputError, match="unknown panel 'afterwards'"):
+        figures.before_and_after(there, {"a": "Set A"}, "afterwards")
 
 
 def test_shares_of_classes_have_a_dot_a_class():

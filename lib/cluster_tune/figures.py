@@ -23,7 +23,7 @@ from matplotlib.path import Path
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
 
 from cluster_tune import stats, tables
-from cluster_tune.errors import InputError
+from cluster_tune.errors import InputError, unknown
 
 WIDTH = 6.4  # inches; shown 720 pixels wide, so that 11 points are 9 pixels on a phone 360 wide
 SHOWN = 720
@@ -738,7 +738,10 @@ def projections(points: pd.DataFrame, columns: int = 2) -> Figure:
 @_styled
 def before_and_after(points: pd.DataFrame, titles: Mapping[str, str], after: str) -> Figure:
     """Figure 3 at a glance: a pair of small panels for each of `titles`, coloured by class; an empty one where no
-    points are. Columns of `points`: dataset, panel ('before' or `after`), x, y, label. Colours are a data set's own."""
+    points are. Columns of `points`: dataset, panel ('before' or `after`), x, y, label. Colours are a data set's own.
+    InputError where no point of any has the panel `after`."""
+    if after not in set(points["panel"]):
+        raise unknown("panel", after, sorted(set(points["panel"])))
     names = list(titles)
     rows = math.ceil(len(names) / 2)
     figure = _figure(1.95 * rows)
