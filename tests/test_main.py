@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -185,10 +187,12 @@ def test_a_record_that_is_half_written_loses_nothing_else(texts, refused, tiny_f
 def test_an_interruption_is_one_line_and_130(texts, tiny_folder):
     """Ctrl-C after the first finished run, in a process of its own."""
     command = [sys.executable, "-m", "cluster_tune", "run", "texts.csv", "--encoder", str(tiny_folder), "--budgets", "8,16"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    listening = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # also where these tests run in the background
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ, preexec_fn=listening)
     while "accuracy" not in process.stdout.readline():
         pass
-    process.send_signal(2)
+    process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert error.strip().splitlines()[-1].startswith("cluster-tune: interrupted; what was finished is kept")
