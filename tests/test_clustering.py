@@ -262,6 +262,12 @@ def test_the_compiled_loops_do_not_hold_the_lock_of_the_interpreter():
     assert type(_loops._LIBRARY) is ctypes.CDLL  # which lets go of it for each call; a PyDLL does not
 
 
+def test_more_terms_than_can_be_numbered_are_one_line():
+    X = csr_matrix(([1, 1], ([0, 1], [0, 5])), shape=(2, 2**31))
+    with pytest.raises(ValueError, match="2147483648 columns, more than the 2,147,483,647 terms"):
+        SIB(2).fit(X)
+
+
 @pytest.mark.parametrize("spoilt", [np.int32, np.float64])
 def test_the_compiled_loops_take_no_other_type(spoilt):
     indptr, words, weights = _parts(_distributions(counts("dense").astype(float)))

@@ -64,7 +64,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Found:
-    """Ours for one claim: a value in the printed unit, its interval where the rule wants one, how it is shown."""
+    """Ours for one claim: a value in the printed unit, its interval where the rule wants one, and how it is shown."""
 
     value: float
     text: str
@@ -291,8 +291,7 @@ def _product(e: Evidence, claim: Claim, recipe: str) -> Found:
     epochs = sets * (30 + 1 + 1)  # masked words, clusters, clusters after masked words (section 3.2)
     labelled = np.mean(design.BUDGETS) / CUT_TRAIN
     hours = 5.5 / 60 * (e.sizes["train"].sum() / CUT_TRAIN * 32 + 4 * cells * given["epochs"] * labelled)
-    values = {"runs": 4 * cells, "epochs": epochs, "hours": hours,
-              "p": 1 / (1 + given["permutations"])}
+    values = {"runs": 4 * cells, "epochs": epochs, "hours": hours, "p": 1 / (1 + given["permutations"])}
     value = values[claim.setting]
     return Found(value, f"{value:,}" if isinstance(value, int) else f"{value:.3g}")
 
@@ -663,8 +662,8 @@ def in_words(judged: pd.DataFrame) -> sentences.Prose:
     held = tested["verdict"].isin(["statistical", "directional"])
     parts = [f"Of {len(judged)} printed numbers and statements, {len(tested)} are findings that could be tested here: "
              f"{int(held.sum())} hold, {int((tested['verdict'] == 'undecided').sum())} stay undecided and "
-             f"{int((tested['verdict'] == 'fails').sum())} fail, under the paper's recipe. (The gain and the error reduction "
-             "of a data set are told by the same interval, and counted once here.)"]
+             f"{int((tested['verdict'] == 'fails').sum())} fail, under the paper's recipe. (Gain and error reduction "
+             "go together and are counted once here.)"]
     both = tested[tested["trained"].isin(["directional", "undecided", "fails"])]
     if len(both):
         kept = int((both["verdict"].eq("directional") & both["trained"].eq("directional")).sum())
