@@ -20,6 +20,8 @@ INPUTS := _config.yml _toc.yml $(wildcard book/*.md book/*.ipynb book/datasets/*
 export OMP_NUM_THREADS ?= 2
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 NBVAL := TQDM_DISABLE=1 $(PYTEST) --nbval
+# Two files of tests or two pages at a time; a page's cells and a module's fixtures stay together.
+PARALLEL := -n 2 --dist loadfile
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -46,7 +48,7 @@ pdf: $(READY) ## print the whole book to one PDF (needs Chromium or Chrome)
 
 test: $(READY) ## all tests: stale pages, the library, then every notebook and page against its stored outputs
 	$(BIN)/cluster-tune check
-	OMP_NUM_THREADS=1 $(PYTEST) tests
+	OMP_NUM_THREADS=1 $(PYTEST) $(PARALLEL) tests
 	@echo "Templates, each from nothing, and the first run with its template's results:"
 	@set -e; for file in notebooks/*.ipynb; do \
 	    scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; files=$$file; \
@@ -54,7 +56,7 @@ test: $(READY) ## all tests: stale pages, the library, then every notebook and p
 	    CLUSTER_TUNE_RESULTS="$$scratch/results" CLUSTER_TUNE_CACHE="$$scratch/data" CLUSTER_TUNE_MODELS="$$scratch/models" \
 	    $(NBVAL) $$files; rm -rf "$$scratch"; done
 	@echo "The pages of the book, read from results/:"
-	$(NBVAL) book --ignore=book/first_run.ipynb --ignore=book/explore.ipynb
+	$(NBVAL) $(PARALLEL) book --ignore=book/first_run.ipynb --ignore=book/explore.ipynb
 
 browser: $(BUILD)/html/done ## open the book in a real browser: hostile texts, narrow screens, the interactive figures
 	OMP_NUM_THREADS=1 $(PYTEST) tests/in_browser.py
