@@ -90,7 +90,7 @@ def test_what_changes_beside_the_t_test():
     clear = both([0.1, 0.2, 0.3, 0.4, 0.5], [0.3, 0.4, 0.51, 0.6, 0.7])  # five pairs: Wilcoxon cannot go below 1/16
     line = sentences.comparison_in_words(clear, published={64: 1e-6})
     assert line.startswith("- 64 labels: the t-test (corrected p = ") and "and the interval (19.6 to 20.8) find a difference" in line
-    assert line.endswith("in favour of IT:CLUST, Wilcoxon's test (corrected p = 0.5) does not; the paper's p is 1e-6.")
+    assert line.endswith("in favour of IT:CLUST, Wilcoxon's test (corrected p = 0.5) does not; the paper's p is 1e−6.")
     none = sentences.comparison_in_words(both([0.1, 0.2, 0.3], [0.3, 0.1, 0.3]), published={64: float("nan")})
     assert "agree that no difference is shown; the paper found none." in none
     assert "agree on a difference against" in sentences.comparison_in_words(

@@ -17,7 +17,7 @@ def test_numbers_as_text():
     assert tables.number(sum([45.9, 67.0, 27.5, 47.2, 80.7, 29.0]) / 6) == "49.6"
     assert tables.accuracy(0.3456, 0.0123) == "34.6 ± 1.2"
     assert tables.accuracy(0.3456) == "34.6" and tables.accuracy(float("nan")) == "–"
-    assert [tables.p_value(p) for p in (0.0321, 1.4e-6, 0.5, 0)] == ["0.032", "1e-6", "0.5", "< 1e-300"]
+    assert [tables.p_value(p) for p in (0.0321, 1.4e-6, 0.5, 0)] == ["0.032", "1e−6", "0.5", "< 1e−300"]
 
 
 def test_accuracy_table_has_the_shape_of_table_2():
@@ -60,7 +60,7 @@ def test_comparison_table():
     table = tables.comparison_table(both([0.1, 0.2, 0.3, 0.4, 0.5], [0.3, 0.4, 0.51, 0.6, 0.7]))
     assert table.iloc[0, :4].tolist() == [64, "5 (1)", "20.2", "19.6 to 20.8"]
     p = 2 * distributions.t.sf(0.202 / 0.002, 4)  # differences .2 four times and .21 once
-    assert table.iloc[0, 4:6].tolist() == [f"{p:.0e}".replace("e-0", "e-"), f"{8 * p:.0e}".replace("e-0", "e-")]
+    assert table.iloc[0, 4:6].tolist() == [f"{p:.0e}".replace("e-0", "e−"), f"{8 * p:.0e}".replace("e-0", "e−")]
 
 
 def test_texts_of_a_data_set_stay_inert():
@@ -184,7 +184,7 @@ def test_table_3_beside_the_printed_p():
     printed = tables.published_p(pd.DataFrame({"train_size": ["64", "128", "gt512"], "p_vs_bert": [1e-6, None, None]}))
     assert printed[64] == 1e-6 and set(printed) == {64, 128}
     frame = both([0.1, 0.2, 0.3, 0.4, 0.5], [0.3, 0.4, 0.51, 0.6, 0.7])
-    assert tables.comparison_table(frame, published=printed).iloc[0, -1] == "1e-6"
+    assert tables.comparison_table(frame, published=printed).iloc[0, -1] == "1e−6"
 
 
 def test_both_recipes_side_by_side():

@@ -568,12 +568,12 @@ def published_p(table_3: pd.DataFrame, against: str = "bert") -> dict[int, float
 
 
 def p_value(p: float) -> str:
-    """Two significant digits; powers of ten below .001, as in Table 3."""
+    """Two significant digits; powers of ten below .001, as in Table 3, with a minus sign: lines break after a hyphen."""
     if pd.isna(p):
         return MISSING
     if p >= 0.001 or p == 0:
-        return f"{p:.2g}" if p else "< 1e-300"
-    return f"{p:.0e}".replace("e-0", "e-")
+        return f"{p:.2g}" if p else "< 1e−300"
+    return f"{p:.0e}".replace("e-0", "e-").replace("-", "−")
 
 
 def stage(frame: pd.DataFrame) -> list[str]:
