@@ -1,13 +1,16 @@
 """The first cell of a notebook that is opened away from its repository."""
 
 import importlib.util
+import os
 import subprocess
+import sys
+import sysconfig
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from cluster_tune import __main__, launch, pages, provenance
+from cluster_tune import __main__, launch, pages, paths, provenance
 from cluster_tune.errors import InputError
 
 ADDRESS = "https://github.com/someone/a-book"
@@ -87,6 +90,46 @@ def test_elsewhere_it_fetches_the_book_installs_it_and_goes_there(tmp_path, monk
     exec(launch.SOURCE.format(url=f"file://{book}", branch="main", checkout=launch.CHECKOUT), {"get_ipython": Shell})
     assert said[1] == f"pip install --quiet './{launch.CHECKOUT}[embedded]'" and len(said) == 2
     assert (tmp_path / "here" / launch.CHECKOUT / "_toc.yml").samefile("_toc.yml")
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """A Python with every package but this one, and a `pip` that needs no network: a machine such as Colab's."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "python"], check=True)
+    (site,) = (tmp_path / "python").glob("lib/python*/site-packages")
+    (site / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")  # its own .pth, our editable one, is not read
+    python, pip = (tmp_path / "python" / "bin" / name for name in ("python", "pip"))
+    pip.write_text(f'#!/bin/sh\nexec "{python}" -m pip "$@" --no-deps --no-build-isolation --no-index\n')
+    pip.chmod(0o755)
+    for name in [name for name in os.environ if name.startswith(("CLUSTER_TUNE_", "PYTHON", "PYTEST"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PATH", f"{pip.parent}{os.pathsep}{os.environ['PATH']}")
+    return python
+
+
+def test_a_page_alone_in_a_folder_runs_to_its_end(tmp_path, elsewhere):
+    """The cell as Colab meets it: a real clone, a real installation, and then what the page showed before."""
+    if not (paths.root() / ".git").exists():
+        pytest.skip("this copy of the book has no history to clone")
+    origin, here = tmp_path / "origin", tmp_path / "here"
+    subprocess.run(["git", "clone", "--quiet", "--bare", paths.root(), origin], check=True)
+    subprocess.run(["git", "-C", origin, "update-ref", "refs/heads/published", "HEAD"], check=True)
+    page = subprocess.check_output(["git", "-C", origin, "show", "HEAD:book/data.ipynb"], text=True)
+    stored = nbformat.reads(page, as_version=4)
+    cell = launch.SOURCE.format(url=f"file://{origin}", branch="published", checkout=launch.CHECKOUT)
+    notebook = nbformat.reads(page, as_version=4)
+    notebook.cells.insert(1, new_code_cell(cell))
+    here.mkdir()
+    nbformat.write(notebook, here / "data.ipynb")
+    missing = subprocess.run([elsewhere, "-c", "import cluster_tune"], capture_output=True, text=True)
+    assert "No module named 'cluster_tune'" in missing.stderr
+    command = [elsewhere, "-m", "papermill", "--no-progress-bar", "-k", "python3", "data.ipynb", "after.ipynb"]
+    subprocess.run(command, cwd=here, check=True, capture_output=True, timeout=300)
+    after = [cell for cell in nbformat.read(here / "after.ipynb", as_version=4).cells if cell.cell_type == "code"][1:]
+    before = [cell for cell in stored.cells if cell.cell_type == "code"]
+    assert sum(bool(cell.outputs) for cell in before) >= 3
+    assert [[output.get("data") for output in cell.outputs] for cell in after] == \
+        [[output.get("data") for output in cell.outputs] for cell in before]
 
 
 @pytest.mark.parametrize("url", ["github.com/a/b", "https://a.org/b; rm -rf x", "file:///a", "https://a.org/$(x)"])
