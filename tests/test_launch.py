@@ -104,6 +104,8 @@ def elsewhere(tmp_path, monkeypatch):
     for name in [name for name in os.environ if name.startswith(("CLUSTER_TUNE_", "PYTHON", "PYTEST"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PATH", f"{pip.parent}{os.pathsep}{os.environ['PATH']}")
+    (tmp_path / "gitconfig").write_text("[safe]\n    directory = *\n")  # whoever owns the checkout
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
     return python
 
 
