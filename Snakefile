@@ -1,6 +1,6 @@
 # The grid as jobs, for one machine, for SLURM or for Kubernetes: book/reproduce.md has the commands. Every rule is one
 # command of cluster-tune. A job of the rule `runs` is a group of runs that share an inter-trained model; what it finds
-# finished is not computed again. With --config: profile=cpu encoder=minilm datasets=isear,ag_news gpu=1 threads=4
+# finished is not computed again. With --config: profile=cpu encoder=minilm datasets=isear,ag_news gpu=1 threads=4 mlm_epochs=5
 import re
 
 from cluster_tune import design
@@ -44,6 +44,8 @@ rule runs:
         touch(DONE + "/runs/{group}"),
     params:
         datasets=f"--datasets {CHOSEN}" if CHOSEN else "",
+        device="--device cuda" if config.get("gpu") else "",  # or the job ends at once, where there is none
+        words=f"--mlm-epochs {config['mlm_epochs']}" if config.get("mlm_epochs") else "",
     threads: int(config.get("threads", 1))
     resources:
         mem_mb=8000,
@@ -51,7 +53,7 @@ rule runs:
         **({"gpu": 1} if config.get("gpu") else {}),
     shell:
         "OMP_NUM_THREADS={threads} cluster-tune grid --profile {PROFILE} --encoder {ENCODER} {params.datasets}"
-        " --only {wildcards.group}"
+        " {params.device} {params.words} --only {wildcards.group}"
 
 
 rule page:

@@ -1,10 +1,13 @@
 """From runs to records on a tiny encoder: what is computed, what is not computed again, and what is shared."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
-from cluster_tune import datasets, design, encoders, experiment, paths, results
-from cluster_tune.errors import InputError
+from cluster_tune import datasets, design, encoders, experiment, glove, paths, results
+from cluster_tune.errors import CannotWrite, InputError
 
 
 @pytest.fixture
@@ -302,3 +305,86 @@ def test_changes_that_make_no_sense(changes):
 def test_recipes_have_the_rates_of_their_encoder():
     paper, trained = experiment.recipes("minilm")
     assert (paper.name, paper.learning_rate, trained.name, trained.learning_rate) == ("paper", 3e-5, "trained", 1e-4)
+
+
+def test_an_encoder_of_the_hub_finds_its_tables_again(words, ensure, heard, store, monkeypatch):
+    """Names of the hub have a slash; a table must not lie in a folder for that, where nobody looks."""
+    known = encoders.resolve(words[0].encoder)
+    monkeypatch.setattr(encoders, "resolve", lambda name: replace(known, name="some/tiny"))
+    monkeypatch.setattr(encoders, "name_of", lambda name: "some/tiny")
+    ensure(words, changes=experiment.Changes(mlm_epochs=2))
+    learned = [facts["update"] for facts in events(heard, "update") if "masked words" in facts["what"]]
+    assert learned == list(range(1, 11))  # once for both settings
+    assert set(results.table("losses")["encoder"]) == {"some/tiny"} and (store / "losses" / "sea_and_sky.some--tiny.mlm.paper.csv").is_file()
+    heard.clear()
+    ensure(words, changes=experiment.Changes(mlm_epochs=2))
+    assert [event for event, _ in heard] == ["plan"]
+
+
+def test_other_word_vectors_make_other_runs(monkeypatch):
+    (clust,) = design.combine(["d"], settings=["clust"], recipes=["paper"], budgets=[64], repetitions=[0], clustering="kmeans")
+    known = (clust, design.recipe("paper"), "data", "weights", "mean", 50)
+    for name, vectors in (("glove.6B.50d", ""), ("glove.6B.300d", "glove.6B.300d")):
+        monkeypatch.setattr(glove, "_files", lambda: [glove.File(Path(f"{name}.txt"))])
+        assert experiment._vectors("kmeans") == vectors and experiment._vectors("sib") == ""
+        assert (experiment.identity(*known, vectors) == experiment.identity(*known)) is (vectors == "")
+    monkeypatch.setattr(glove, "_files", list)
+    assert experiment._vectors("hartigan") == ""  # none at hand: what is stored counts as done
+
+
+def test_weights_that_were_to_be_kept_stay_whoever_comes_later(asked, ensure):
+    clust = [run for run in asked if run.setting == "clust" and run.recipe == "paper"]
+    ensure(clust, keep_models=True)
+    (weights,) = paths.models().glob("*.safetensors")
+    ensure(clust)
+    assert weights.is_file()
+
+
+def test_the_way_of_others_through_masked_words_is_not_deleted(words, ensure):
+    """A grid of other budgets stopped between two epochs; this one, whose own runs are done, has nothing to forget."""
+    changes = experiment.Changes(mlm_epochs=2)
+    ensure(words, changes=changes)
+    study = experiment._Study(datasets.load(words[0].dataset), experiment._Machine(words[0].encoder, "auto", "fp32"), changes)
+    part = paths.models() / f"{study._name(study.start(experiment.named(words)[0]))}.fp32.part"
+    part.parent.mkdir(exist_ok=True)
+    part.write_bytes(b"an epoch")
+    ensure(words, changes=changes)
+    assert part.read_bytes() == b"an epoch"
+
+
+def test_what_fails_as_it_is_computed_leaves_the_others(asked, ensure, tmp_path, sea_and_sky):
+    few = sea_and_sky[:30].sample(400, replace=True, random_state=0)  # too few different texts for 50 clusters
+    few.to_csv(tmp_path / "few.csv", index=False)
+    runs = design.combine([str(tmp_path / "few.csv"), asked[0].dataset], asked[0].encoder, ["clust"], ["paper"], [8], [0])
+    with pytest.raises(InputError, match="50 clusters"):
+        ensure(runs)
+    (line,) = ensure(runs, tolerant=True)
+    assert line.startswith("few (") and "50 clusters" in line
+    assert set(results.load()["dataset"]) == {"sea_and_sky"}
+
+
+def test_where_nothing_can_be_stored_nothing_more_is_computed(asked, ensure, heard, monkeypatch):
+    def full(record):
+        raise CannotWrite("cannot write it: No space left on device")
+
+    monkeypatch.setattr(results, "write", full)
+    with pytest.raises(CannotWrite, match="No space left"):
+        ensure(asked, tolerant=True)
+    assert events(heard, "run") == []
+
+
+def test_runs_in_other_hands_leave_the_model_alone(asked, ensure, monkeypatch):
+    """A process that only waits does not load weights, which would take cores from those at work."""
+    looks = []
+
+    def in_other_hands(study, run):
+        looks.append(run)
+        if len(looks) > 3:
+            raise KeyboardInterrupt
+        return False
+
+    monkeypatch.setattr(experiment._Study, "_free", in_other_hands)
+    monkeypatch.setattr(experiment._Study, "_begin", lambda *_: pytest.fail("took the model into hand"))
+    monkeypatch.setattr(experiment.claims, "PATIENCE", 0)
+    with pytest.raises(KeyboardInterrupt):
+        ensure(asked[:1])

@@ -32,8 +32,8 @@ IMPORTS = {
     "finetuning": "training design",
     "claims": "paths",
     "results": "paths design claims",
-    "reference": "paths design datasets glove text clustering baselines sampling results stats",
-    "few_labels": "paths design datasets encoders glove text sampling training finetuning reference results stats "
+    "reference": "paths claims design datasets glove text clustering baselines sampling results stats",
+    "few_labels": "paths claims design datasets encoders glove text sampling training finetuning reference results stats "
                   "tables sentences",
     "experiment": "paths claims design datasets encoders text sampling training intertraining finetuning glove reference results stats",
     "tables": "stats",

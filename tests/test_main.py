@@ -107,6 +107,11 @@ def test_columns_of_other_names(texts, tiny_folder, sea_and_sky, capsys):
         (["page", "docstrings", "-p", "budgets"], "parameter 'budgets' is not of the form name=value"),
         (["page", "docstrings", "-p", "budgets=many"], "budget 'many' is not a whole number"),
         (["page", "docstrings", "--template", "datset"], "unknown template 'datset'; did you mean 'dataset'?"),
+        (["page", "isear", "--all"], "NAME has no meaning with --all"),
+        (["page", "--all", "--out", "x"], "--out has no meaning with --all"),
+        (["page", "isear", "--device", "cuda"], "--device has no meaning without --all"),
+        (["page", "docstrings-small", "--first-run", "--encoder", "bert-base"], "--encoder has no meaning with --first-run"),
+        (["page", "docstrings", "--profile", "cpuu"], "unknown profile 'cpuu'"),
         (["page", "docstring"], "unknown data set 'docstring'; did you mean 'docstrings'?"),
     ],
 )

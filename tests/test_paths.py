@@ -44,3 +44,13 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     with pytest.raises(InputError, match="what was there is kept"), paths.replacing(tmp_path / "no" / "file") as temporary:
         temporary.write_text("nowhere")
     assert target.read_text() == "first" and list(tmp_path.iterdir()) == [target]
+
+
+def test_two_writers_with_one_number_do_not_share_a_temporary_name(tmp_path, monkeypatch):
+    """Processes of two machines that share a folder may have the same number."""
+    monkeypatch.setattr("os.getpid", lambda: 7)
+    with paths.replacing(tmp_path / "table") as first, paths.replacing(tmp_path / "table") as second:
+        assert first != second
+        first.write_text("a")
+        second.write_text("b")
+    assert (tmp_path / "table").read_text() == "a" and len(list(tmp_path.iterdir())) == 1

@@ -1,5 +1,6 @@
 """What is shown: totals over data sets, an estimate that follows the texts read, lines on standard output and in the log."""
 
+import contextlib
 import re
 import time
 
@@ -66,3 +67,15 @@ def test_work_that_is_not_counted_in_texts_is_counted_in_pieces(shown):
     shown("stage", {"what": "svm"})
     shown("done", {"what": "d svm", "count": 2})
     assert shown.bar.n == 2 and shown.estimate() == ""
+
+
+def test_a_screen_that_cannot_be_written_to_stops_nothing(shown, monkeypatch, tmp_path):
+    """A full disk under standard output, or a pipe whose other end has gone."""
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        shown("plan", {"dataset": "d", "wanted": 1, "missing": 1, "texts": 300})
+        shown("run", RECORD)
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            full.close()
+    assert len((tmp_path / "log").read_text().splitlines()) == 2

@@ -250,3 +250,86 @@ def test_devices_and_precisions_that_are_not_there():
         training.device("gpu")
     with pytest.raises(InputError, match="unknown precision 'fp8'"):
         training.precision(torch.device("cpu"), "fp8")
+
+
+SMALL = dict(vocab_size=40, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
+             max_position_embeddings=40, pad_token_id=1)  # fmt: skip
+
+
+def of_kind(kind, **more):
+    from transformers import AutoConfig, AutoModel
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return AutoModel.from_config(AutoConfig.for_model(kind, **SMALL, **more)).eval()
+
+
+@pytest.fixture
+def padded():
+    """Word pieces of texts of unlike length, with 1 for padding and none of them 0."""
+    lengths = np.array([3, 9, 5, 14, 7, 4])
+    ids = np.random.default_rng(0).integers(2, 40, lengths.sum()).astype(np.int32)
+    return training.Tokens(ids, np.append(0, np.cumsum(lengths)), pad=1)
+
+
+@pytest.mark.parametrize("kind", training.SPELLED_OUT)
+def test_attention_spelled_out_is_that_of_the_encoder(kind, padded):
+    plain = training.embed(of_kind(kind), "mean", padded)
+    suited = training.suit(of_kind(kind))
+    assert suited.config._attn_implementation == "spelled_out"
+    np.testing.assert_allclose(training.embed(suited, "mean", padded), plain, atol=1e-5)
+
+
+def test_an_encoder_of_another_kind_keeps_its_own_attention():
+    encoder = of_kind("albert", embedding_size=8)
+    before = encoder.config._attn_implementation
+    assert training.suit(encoder).config._attn_implementation == before
+
+
+@pytest.mark.parametrize("kind", ["roberta", "camembert"])  # which count positions from the number of the padding
+def test_a_small_vocabulary_changes_no_embedding(kind, padded):
+    encoder = of_kind(kind)
+    whole = training.embed(encoder, "mean", padded)
+    with training._small_vocabulary(encoder, padded) as fewer:
+        assert encoder.get_input_embeddings().num_embeddings < 40 and fewer.pad == 1
+        np.testing.assert_allclose(training.embed(encoder, "mean", fewer), whole, atol=1e-6)
+
+
+def test_embeddings_that_do_more_than_look_up_are_left_alone(padded):
+    class Scaled(torch.nn.Embedding):
+        """Some encoders multiply what they look up."""
+
+    encoder = of_kind("roberta")
+    own = Scaled(40, 16, padding_idx=1)
+    encoder.set_input_embeddings(own)
+    with training._small_vocabulary(encoder, padded) as same:
+        assert same is padded and encoder.get_input_embeddings() is own
+
+
+def test_a_row_that_may_look_at_nothing_has_weights_in_bf16():
+    query = torch.ones(1, 1, 2, 4, dtype=torch.bfloat16)
+    mask = torch.full((1, 1, 2, 2), torch.finfo(torch.float32).min)
+    output, weights = training._attention(None, query, query, query, mask)
+    assert weights.isfinite().all() and output.isfinite().all()
+
+
+def test_a_loss_that_is_not_a_number_is_refused(tiny, tokens, labels):
+    with torch.no_grad():
+        tiny.get_input_embeddings().weight.fill_(float("nan"))
+    with pytest.raises(InputError, match="loss of update 1 is not a number; use --precision fp32"):
+        training.train(classifier(tiny), tokens, labels, learning_rate=1e-3, batch_size=8, updates=2)
+
+
+def test_a_gpu_beyond_the_last_is_told(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert training.device("cuda:0") == torch.device("cuda:0")
+    with pytest.raises(InputError, match="device 'cuda:9' asked for, but torch sees 1 of them"):
+        training.device("cuda:9")
+    with pytest.raises(InputError, match="unknown device 'meta'"):
+        training.device("meta")
+
+
+def test_bf16_that_a_gpu_only_emulates_is_not_taken(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    assert training.precision(torch.device("cuda")) == "fp32"

@@ -90,7 +90,7 @@ def _grid(options: argparse.Namespace) -> None:
     left_out = _compute(wanted, options, log, changes=changes, tolerant=True)
     known, done, _ = experiment.survey(wanted, changes=changes)
     print(f"{options.profile}: {len(done)} of {len(wanted)} runs are in '{paths.results()}'")
-    _complain(len(wanted) - len(known), left_out)
+    _complain(len(wanted) - len(done), left_out)
 
 
 def _wanted(options: argparse.Namespace) -> list[design.Run]:
@@ -207,21 +207,36 @@ def _page(options: argparse.Namespace) -> None:
 
     parameters = dict(_pair(text) for text in options.parameters)
     if options.all:
+        _refuse(options, "with --all", "name", "template", "title", "out", "first_run")
         return _pages(options, parameters)
+    _refuse(options, "without --all", "datasets", "mlm_epochs", "device", "precision", "keep_models")
     if not options.name:
         raise InputError("page needs the name of a data set, or --all")
+    template, given = options.template or "dataset", {"profile": options.profile, "encoder": options.encoder}
     if options.first_run:
+        _refuse(options, "with --first-run", "title", "out", "profile", "encoder")
         out, title = paths.book() / "first_run.ipynb", "A first run"
     else:
         out, title = options.out, options.title
-        parameters = {"profile": "cpu", "compute": "false", **parameters} if options.template == "dataset" else parameters
-    print(pages.make(options.name, template=options.template, out=out, title=title, parameters=parameters))
+        usual = {"profile": "cpu", "compute": "false"} if template == "dataset" else {}
+        parameters = usual | {key: value for key, value in given.items() if value} | parameters
+    print(pages.make(options.name, template=template, out=out, title=title, parameters=parameters))
+
+
+def _refuse(options: argparse.Namespace, where: str, *names: str) -> None:
+    """InputError for an option that has no meaning there, rather than none of its effect."""
+    for name in names:
+        if getattr(options, name):
+            shown = name.upper() if name == "name" else f"--{name.replace('_', '-')}"
+            raise InputError(f"{shown} has no meaning {where}; leave it out, or see cluster-tune page --help")
 
 
 def _pages(options: argparse.Namespace, parameters: dict[str, str]) -> None:
     """A page of each data set of a profile, with what is missing computed first unless told otherwise."""
     from cluster_tune import experiment, pages, results
 
+    options.profile, options.encoder = options.profile or "cpu", options.encoder or "minilm"
+    options.device, options.precision = options.device or "auto", options.precision or "auto"
     names = options.datasets or design.profile(options.profile).datasets
     grids = {name: design.grid(name, options.encoder, options.profile) for name in names}
     compute = pages.convert("compute", parameters.get("compute", "true"), True)
@@ -239,12 +254,13 @@ def _pages(options: argparse.Namespace, parameters: dict[str, str]) -> None:
 
 def _compute_pages(grids: dict[str, list[design.Run]], options: argparse.Namespace) -> list[str]:
     """The runs that pages show, in the order of their profile, and their reference methods; why some are left out."""
-    from cluster_tune import reference
+    from cluster_tune import experiment, reference
 
     shown = {run for grid in grids.values() for run in grid}
     wanted = [run for run in design.runs(options.profile, grids, options.encoder) if run in shown]
     log = paths.writable(paths.logs()) / f"pages-{options.profile}.log"
-    left_out = _compute(wanted, options, log, tolerant=True)
+    changes = experiment.Changes(mlm_epochs=options.mlm_epochs)
+    left_out = _compute(wanted, options, log, changes=changes, tolerant=True)
     for name, grid in grids.items():
         if not any(name in line.split(" (")[0].split(", ") for line in left_out):
             reference.ensure_beside(grid)
@@ -417,11 +433,12 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("page", help="execute a notebook into a page of the book")
     one.add_argument("name", metavar="NAME", nargs="?", help="a data set")
     one.add_argument("--all", action="store_true", help="pages of all data sets of a profile; computes what is missing")
-    one.add_argument("--profile", default="cpu", help=f"with --all: {', '.join(design.PROFILES)} (default: cpu)")
+    one.add_argument("--profile", help=f"{', '.join(design.PROFILES)} (default: cpu)")
     one.add_argument("--datasets", type=_names, default=[], metavar="A,B", help="with --all: these (default: the profile's)")
-    one.add_argument("--encoder", default="minilm", help="with --all: as for run (default: minilm)")
-    _device(one)
-    one.add_argument("--template", default="dataset", help="a notebook of notebooks/ (default: dataset)")
+    one.add_argument("--encoder", help="as for run (default: minilm)")
+    one.add_argument("--mlm-epochs", type=int, metavar="N", help="with --all: as for grid")
+    _device(one, "with --all: ", None)
+    one.add_argument("--template", help="a notebook of notebooks/ (default: dataset)")
     one.add_argument("--title", help="the page's title (default: the data set's)")
     one.add_argument("--out", help="where to write it (default: book/datasets/NAME.ipynb)")
     one.add_argument("--first-run", action="store_true", help="the template's smoke run, to book/first_run.ipynb")
@@ -435,10 +452,10 @@ def _columns(command: argparse.ArgumentParser) -> None:
     command.add_argument("--label-column", default="label", help="of a file of your own (default: label)")
 
 
-def _device(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
-    command.add_argument("--precision", default="auto", help="auto, bf16 or fp32 (default: auto)")
-    command.add_argument("--keep-models", action="store_true", help="leave inter-trained weights in models/")
+def _device(command: argparse.ArgumentParser, where: str = "", default: str | None = "auto") -> None:
+    command.add_argument("--device", default=default, help=f"{where}auto, cpu or cuda (default: auto)")
+    command.add_argument("--precision", default=default, help=f"{where}auto, bf16 or fp32 (default: auto)")
+    command.add_argument("--keep-models", action="store_true", help=f"{where}leave inter-trained weights in models/")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -151,10 +151,12 @@ def word_head(encoder: Encoder) -> dict:
 
 
 def fingerprint(encoder: Encoder) -> str:
-    """16 hex digits over the weights and the configuration, wherever they lie."""
+    """16 hex digits over the weights, the configuration and what cuts texts into word pieces, wherever they lie. Of the
+    embedded encoder, whose package has one version of all of its files, the weights and the configuration stand for the rest."""
     where = folder(encoder)
     digest = hashlib.sha256()
-    for path in [where / "config.json", *_weights(where)]:
+    pieces = [] if encoder.name == KNOWN[0] else sorted(p for kind in _VOCABULARIES for p in where.glob(kind))
+    for path in [where / "config.json", *_weights(where), *pieces]:
         digest.update(f"{path.name} {_sha256(path)}\n".encode())
     return digest.hexdigest()[:16]
 

@@ -12,6 +12,10 @@ class InputError(ValueError):
     """Input we cannot work with; the message is a single line meant for the person who gave it."""
 
 
+class CannotWrite(InputError):
+    """Nothing can be stored where results go, so that to compute more would be in vain."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     """The error for a name that is not one of `known`, with the nearest known name or else all of them."""
     known = sorted(known)

@@ -23,7 +23,7 @@ from cluster_tune import (
     __version__, claims, datasets, design, encoders, glove, paths, reference, results, sampling, stats,
 )  # fmt: skip
 from cluster_tune.design import Recipe, Run
-from cluster_tune.errors import InputError
+from cluster_tune.errors import CannotWrite, InputError
 from cluster_tune.text import shortened
 
 SEED = 0  # of the clustering and of inter-training: each is done once a data set (section 3.2)
@@ -100,8 +100,10 @@ def identity(
     encoder_fingerprint: str,
     pooling: str,
     n_clusters: int = design.N_CLUSTERS,
+    vectors: str = "",
 ) -> str:
-    """The run's identity in the store: its keys and all that decides its outcome, and nothing that does not."""
+    """The run's identity in the store: its keys and all that decides its outcome, and nothing that does not. `vectors`
+    names the word vectors of its clusters, where these are others than the published ones."""
     how = {key: value for key, value in asdict(recipe).items() if not key.startswith(_unused(run))}
     return results.identity(
         {
@@ -111,8 +113,14 @@ def identity(
             "weights": encoder_fingerprint,
             "pooling": pooling,
             "n_clusters": n_clusters if run.clusters else 0,
+            **({"vectors": vectors} if vectors else {}),
         }
     )
+
+
+def _vectors(clustering: str) -> str:
+    """The name of the word vectors that a clustering works on, if they are others than the published ones."""
+    return glove.other() if reference.needs_glove(clustering) else ""
 
 
 def _unused(run: Run) -> tuple[str, ...]:
@@ -149,11 +157,20 @@ def ensure(
     together = groupby(known, key=lambda pair: (pair[0], pair[0].start(pair[1])))
     jobs = [(study, start, [run for _, run in group]) for (study, start), group in together]
     while jobs:
-        busy = [(study, start, group) for study, start, group in jobs if not study.compute(start, group)]
+        busy = []
+        for study, start, group in jobs:
+            try:
+                busy += [] if study.compute(start, group) else [(study, start, group)]
+            except CannotWrite:  # whatever else is computed would be lost, too
+                raise
+            except InputError as error:
+                if not tolerant:
+                    raise
+                left_out.append(f"{study.data.name} ({error})")
         if len(busy) == len(jobs):  # all of it in other hands
             time.sleep(claims.PATIENCE)
         jobs = busy
-    return left_out
+    return list(dict.fromkeys(left_out))
 
 
 def survey(
@@ -278,7 +295,7 @@ class _Study:
     def identity(self, run: Run) -> str:
         if run not in self.identities:
             known = self.data.fingerprint, self.machine.fingerprint, self.encoder.pooling, self.changes.n_clusters
-            self.identities[run] = identity(run, self._recipe(run.recipe), *known)
+            self.identities[run] = identity(run, self._recipe(run.recipe), *known, _vectors(run.clustering))
         return self.identities[run]
 
     # ---- what all runs share
@@ -387,6 +404,8 @@ class _Study:
     def compute(self, start: Start, runs: list[Run]) -> bool:
         """Those of the runs from this start that are missing and in no other process's hands; whether all are done."""
         todo = [run for run in runs if not self._done(run)]
+        if todo and not any(map(self._free, todo)):
+            return False  # without taking the model into hand, which others are at work with
         if todo or self._lacks("projection", start.keys):
             with contextlib.ExitStack() as held:
                 names = map(self._name, self._stages(start))
@@ -405,6 +424,11 @@ class _Study:
             self.seen.add(run)
             self.report("elsewhere", {"texts": self._texts(run)})
         return run in self.seen
+
+    def _free(self, run: Run) -> bool:
+        """Whether no other process has the run in hand at this moment."""
+        with claims.claim(self.identity(run)) as mine:
+            return mine
 
     def _claimed(self, run: Run, state: dict) -> bool:
         """The run, if it is still to be done and no other process does it; whether it is done."""
@@ -430,6 +454,8 @@ class _Study:
         self.machine.model.load_state_dict(self.machine.pretrained)
         if start.setting != "base":
             self._inter_trained(start)
+            for stage in self._stages(start) if self.keep_models else ():
+                self._kept(stage).touch()
         if self._lacks("projection", start.keys):
             self._project(start)
 
@@ -463,6 +489,10 @@ class _Study:
         self._write("losses", frame.assign(**how), start.keys)
         checkpoint.unlink(missing_ok=True)
 
+    def _kept(self, start: Start) -> Path:
+        """An empty file that says that this start's weights are to stay, whoever comes later."""
+        return paths.models() / f"{self._name(start)}.keep"
+
     def _word_head(self) -> str:
         """Whose head predicts masked words: the encoder's own, or a new one."""
         return "own" if encoders.word_head(self.encoder) else "new"
@@ -475,7 +505,8 @@ class _Study:
     def _name(self, start: Start) -> str:
         """Sixteen hexadecimal digits for all that decides this start's weights."""
         what = {"start": {**start.keys, **asdict(start.recipe)}, "data": self.data.fingerprint}
-        return results.identity({**what, "weights": self.machine.fingerprint, "n_clusters": self.changes.n_clusters})
+        what |= {"weights": self.machine.fingerprint, "pooling": self.encoder.pooling, "vectors": _vectors(start.clustering)}
+        return results.identity({**what, "n_clusters": self.changes.n_clusters})
 
     def _saved(self, start: Start) -> list[Path]:
         """The files that are kept of this start: weights, and how far training on masked words has come; for each
@@ -483,11 +514,16 @@ class _Study:
         return list(paths.models().glob(f"{self._name(start)}.*"))
 
     def _forget(self, start: Start) -> None:
-        """Delete inter-trained weights once all that was to be learned from them is in the store."""
+        """Delete inter-trained weights once all that was to be learned from them is in the store; but not what training
+        on masked words has stored on its way, which may be of a grid of others that was stopped and will go on."""
         for stage in () if self.keep_models else self._stages(start):
+            if self._kept(stage).exists():
+                continue
             if all(self._done(run) for run in self.runs if stage in self._stages(self.start(run))):
                 with claims.claim(self._name(stage)) as mine:
-                    for file in self._saved(stage) if mine else ():
+                    files = self._saved(stage) if mine else []
+                    whole = any(file.suffix == ".safetensors" for file in files)
+                    for file in files if whole else ():
                         file.unlink(missing_ok=True)
 
     def _on_words(self, recipe: Recipe, checkpoint: Path) -> np.ndarray:

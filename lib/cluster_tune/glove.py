@@ -23,6 +23,7 @@ from cluster_tune.errors import InputError
 
 ADDRESS = "https://nlp.stanford.edu/data/glove.6B.zip"  # 822 MB: 400,000 words in 50, 100, 200 and 300 dimensions
 SHA256 = "617afb2fe6cbd085c235baf7a465b96f4112bd7f7ccb2b2cbd649fed9cbcf2fb"
+PUBLISHED = "glove.6B.50d"  # the vectors behind the published pages
 SUFFIXES = (".txt", ".gz", ".zip")
 
 
@@ -60,6 +61,13 @@ def find() -> File:
     if not (files := _files()):
         raise InputError(f"GloVe vectors are not here; `cluster-tune data glove` fetches them, or {_what_to_put()}")
     return min(files, key=lambda file: file.order)
+
+
+def other() -> str:
+    """The name of the vectors at hand, unless it is that behind the published pages; '' too if there are none. What
+    decides an outcome beside the published vectors must be told apart from what came of these."""
+    name = find().name if _files() else PUBLISHED
+    return "" if name == PUBLISHED else name
 
 
 def _files() -> list[File]:

@@ -5,11 +5,12 @@ own that already holds data sets, which is only ever read. Nothing here creates 
 """
 
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cluster_tune.errors import InputError
+from cluster_tune.errors import CannotWrite
 
 
 def root() -> Path:
@@ -76,9 +77,9 @@ def writable(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"cannot write to '{folder}': {error.strerror}; choose another folder or free it") from None
+        raise CannotWrite(f"cannot write to '{folder}': {error.strerror}; choose another folder or free it") from None
     if not os.access(folder, os.W_OK):
-        raise InputError(f"cannot write to '{folder}': permission denied; choose another folder or free it")
+        raise CannotWrite(f"cannot write to '{folder}': permission denied; choose another folder or free it")
     return folder
 
 
@@ -86,7 +87,8 @@ def writable(folder: Path) -> Path:
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary name beside `path` to write to. It takes the place of `path` in the end, flushed to disk, so that a
     file is there whole or not at all; InputError if that fails, and `path` is as it was."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Not the process alone: several machines may share the folder, and their processes have the same numbers.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
     try:
         yield temporary
         with open(temporary, "rb+") as file:
@@ -94,7 +96,7 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     except OSError as error:
         why = error.strerror or error
-        raise InputError(
+        raise CannotWrite(
             f"cannot write '{path}': {why}; what was there is kept, make room and run the same command again"
         ) from None
     finally:

@@ -34,9 +34,9 @@ class Progress:
 
     def plan(self, facts: dict) -> None:
         done = facts["wanted"] - facts["missing"]
-        self.line(f"{facts['dataset']}: {facts['missing']} of {facts['wanted']} runs to do")
         if self.bar is None:
             self.bar = tqdm(total=0, unit="run", file=sys.stderr, dynamic_ncols=True, miniters=0)  # also within a run
+        self.line(f"{facts['dataset']}: {facts['missing']} of {facts['wanted']} runs to do")
         self.bar.total += facts["wanted"]
         self.bar.n += done
         self.bar.refresh()
@@ -71,8 +71,9 @@ class Progress:
 
     def line(self, text: str) -> None:
         """One line on standard output and in the log."""
-        tqdm.write(text, file=sys.stdout)
-        sys.stdout.flush()
+        with contextlib.suppress(OSError, ValueError):  # a full disk, a closed pipe or a closed stream
+            tqdm.write(text, file=sys.stdout)
+            sys.stdout.flush()
         if self.log:
             stamp = datetime.now().astimezone().isoformat(timespec="seconds")
             with contextlib.suppress(OSError), open(self.log, "a", encoding="utf-8") as file:

@@ -18,7 +18,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix, issparse
 from sklearn.cluster import KMeans
 
-from cluster_tune import baselines, datasets, design, glove, paths, results, sampling, stats, text
+from cluster_tune import baselines, claims, datasets, design, glove, paths, results, sampling, stats, text
 from cluster_tune.clustering import SIB, HartiganKMeans, key_terms
 from cluster_tune.errors import InputError, unknown
 
@@ -283,10 +283,11 @@ def _name_here() -> str:
 def _add(kind: str, texts: Texts, keys: dict[str, str], rows: list[dict], by: list[str]) -> None:
     """Add rows to the data set's part of a table, in place of those with the same values of `by`."""
     new = pd.DataFrame(rows).assign(data_fingerprint=texts.data.fingerprint)
-    old = _stored(kind, texts, **keys)
-    frame = pd.concat([old.drop(columns=["dataset", *keys]), new]) if len(old) else new
-    frame = frame.drop_duplicates(by, keep="last").sort_values(by)
-    results.write_table(kind, {"dataset": texts.data.name, **keys}, frame)
+    with claims.waiting(".".join((kind, texts.data.name, *keys.values()))):  # another process may be adding its own
+        old = _stored(kind, texts, **keys)
+        frame = pd.concat([old.drop(columns=["dataset", *keys]), new]) if len(old) else new
+        frame = frame.drop_duplicates(by, keep="last").sort_values(by)
+        results.write_table(kind, {"dataset": texts.data.name, **keys}, frame)
 
 
 def _lacks_clustering(texts: Texts, name: str, seeds: Iterable[int]) -> bool:

@@ -190,7 +190,7 @@ def of(runs: Iterable[Run]) -> pd.DataFrame:
     if len(twice := found[found.duplicated(KEYS, keep=False)]):
         decided = ["encoder_fingerprint", *MEASURES[2:], *sorted(NUMBERS - {*KEYS, "updates"}), "schedule"]
         differ = [name for name in decided if twice.groupby(KEYS)[name].nunique().max() > 1]
-        what = f"{len(twice)} runs of {runs[0].dataset} are there in several versions ({', '.join(differ) or 'pooling'})"
+        what = f"{len(twice)} runs of {runs[0].dataset} are there in several versions ({', '.join(differ) or 'pooling or word vectors'})"
         raise InputError(f"{what}; keep one of each in '{paths.results()}'")
     return found
 
@@ -217,8 +217,9 @@ def gather() -> pd.DataFrame:
 
 
 def write_table(kind: str, keys: Mapping[str, str], frame: pd.DataFrame) -> Path:
-    """Store one writer's part of a table: `keys` become its first columns and its file's name."""
-    name = ".".join(str(value) for value in keys.values() if value != "")
+    """Store one writer's part of a table: `keys` become its first columns and its file's name, in which a hub's
+    `owner/name` has no folder of its own."""
+    name = ".".join(str(value).replace("/", "--") for value in keys.values() if value != "")
     content = frame.assign(**keys)[[*keys, *frame.columns]].to_csv(index=False, lineterminator="\n", float_format="%.6g")
     return write_atomically(paths.results() / kind / f"{name}.csv", content.encode())
 

@@ -6,6 +6,7 @@ Left out: evaluation during training, early stopping, checkpoints of a run (the 
 
 import contextlib
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ POOL = 32  # batches drawn together and then sorted by length: little padding, a
 PART = {"cpu": 2048, "cuda": 65536}  # word pieces, padding included, that go through the encoder together
 STEP = 4  # widths are rounded up to it: each new shape costs a kernel of its own, in time and in memory
 DROPOUT = 0.1
+FIRST = 100  # a padding's number up to which it is kept in a small vocabulary
+SPELLED_OUT = ("bert", "roberta", "xlm-roberta", "electra")  # kinds of encoder whose attention this module can spell out
 
 
 @dataclass(frozen=True)
@@ -93,16 +96,16 @@ def _dropped(x: torch.Tensor, p: float) -> torch.Tensor:
 def _attention(module, query, key, value, attention_mask, scaling=None, dropout=0.0, **_):
     """Attention spelled out, all of it in the precision of its inputs; shapes as transformers' attention functions."""
     scores = torch.matmul(query * (query.shape[-1] ** -0.5 if scaling is None else scaling), key.transpose(2, 3))
-    if attention_mask is not None:
-        scores = scores + attention_mask.to(scores.dtype)
+    if attention_mask is not None:  # no lower than a number of that precision: a row of minus infinity gives no weights
+        scores = scores + attention_mask.clamp(min=torch.finfo(scores.dtype).min).to(scores.dtype)
     weights = _dropped(torch.softmax(scores, -1), dropout)
     return torch.matmul(weights, value).transpose(1, 2).contiguous(), weights
 
 
 def suit(encoder: nn.Module) -> nn.Module:
     """The encoder with what is quickest on its device: on a CPU the dropout and the attention of this module, which
-    compute the same up to rounding and the stream of random numbers; elsewhere it stays as it is."""
-    if next(encoder.parameters()).device.type != "cpu":
+    compute the same up to rounding and the stream of random numbers; elsewhere, and of other kinds, it stays as it is."""
+    if next(encoder.parameters()).device.type != "cpu" or encoder.config.model_type not in SPELLED_OUT:
         return encoder
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import eager_mask
@@ -151,10 +154,12 @@ def device(name: str = "auto") -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"device '{name}' asked for, but torch sees no GPU here; use --device cpu or auto")
-    try:
-        return torch.device(name)
-    except RuntimeError:
-        raise InputError(f"unknown device '{name}'; use auto, cpu or cuda") from None
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise InputError(f"unknown device '{name}'; use auto, cpu or cuda")
+    found = torch.device(name)
+    if (found.index or 0) >= max(1, torch.cuda.device_count()):
+        raise InputError(f"device '{name}' asked for, but torch sees {torch.cuda.device_count()} of them; they count from 0")
+    return found
 
 
 def precision(where: torch.device, name: str = "auto") -> str:
@@ -163,7 +168,8 @@ def precision(where: torch.device, name: str = "auto") -> str:
         raise InputError(f"unknown precision '{name}'; use auto, bf16 or fp32")
     if name != "auto":
         return name
-    native = torch.cuda.is_bf16_supported() if where.type == "cuda" else torch.cpu._is_avx512_bf16_supported()
+    cpu = torch.cpu._is_avx512_bf16_supported
+    native = torch.cuda.is_bf16_supported(including_emulation=False) if where.type == "cuda" else cpu()
     return "bf16" if native else "fp32"
 
 
@@ -184,18 +190,23 @@ def _small_vocabulary(encoder: nn.Module, tokens: Tokens) -> Iterator[Tokens]:
     """Train with the word embeddings that occur in `tokens` only, then put their rows back into the whole table.
 
     Exact, because Adam without weight decay never moves a row that has no gradient; a few hundred texts touch some
-    thousand of 30,000 rows, and the gradient of the whole table would cost more than that of a layer.
+    thousand of 30,000 rows, and the gradient of the whole table would cost more than that of a layer. The padding keeps
+    its number, from which some encoders count positions. Left alone: embeddings that do more than look up, and a
+    padding that is not among the first few.
     """
     whole = encoder.get_input_embeddings()
-    used, inverse = np.unique(np.append(tokens.ids, tokens.pad), return_inverse=True)
-    pad = int(inverse[-1])
+    if type(whole) is not nn.Embedding or tokens.pad > FIRST:
+        yield tokens
+        return
+    used = np.union1d(tokens.ids, np.arange(tokens.pad + 1))
+    inverse, pad = np.searchsorted(used, tokens.ids), tokens.pad
     rows = torch.from_numpy(used.astype(np.int64)).to(whole.weight.device)
     padding = pad if whole.padding_idx is not None else None
     encoder.set_input_embeddings(
         nn.Embedding.from_pretrained(whole.weight.detach()[rows].clone(), freeze=False, padding_idx=padding)
     )
     try:
-        yield Tokens(inverse[:-1].astype(np.int32), tokens.offsets, pad)
+        yield Tokens(inverse.astype(np.int32), tokens.offsets, pad)
     finally:
         with torch.no_grad():
             whole.weight[rows] = encoder.get_input_embeddings().weight
@@ -279,6 +290,8 @@ def optimise(
         for group in optimiser.param_groups:
             group["lr"] = rate
         losses[update] = gradient()
+        if not math.isfinite(losses[update]):
+            raise InputError(f"the loss of update {update + 1} is not a number; use --precision fp32, or another encoder")
         optimiser.step()
         optimiser.zero_grad()
         if progress:
