@@ -4,12 +4,14 @@
     python benchmarks/training.py speed       # three ways to train and to predict -> benchmarks/training.csv
     python benchmarks/training.py accuracy    # ours and a plain loop, same samples -> benchmarks/training_accuracy.csv
     python benchmarks/training.py fixed       # what a run costs beside its updates -> benchmarks/training_fixed.csv
+    python benchmarks/training.py together    # several processes at once -> benchmarks/training_together.csv
 
 The ways are `authors` (a Trainer set up as the paper's authors train: single precision, every text padded to the
 longest of the set), `tuned` (a Trainer with bf16, padding to the longest of a batch, and batches of like length) and
 `ours`. Each has a process of its own, a few updates to warm up that are not timed, the same texts and the same number
 of updates, and all the cores. `matrix_share` is the model's arithmetic over the time, as a share of what large bf16
-matrix products reach on the same device. AG News and ISEAR must be at hand, see `cluster-tune data`.
+matrix products reach on the same device. `together` divides the cores among processes that do the same work side by side, as
+several processes of one grid do. AG News and ISEAR must be at hand, see `cluster-tune data`.
 """
 
 import argparse
@@ -184,9 +186,7 @@ def speed(dataset: str, texts: int, updates: int) -> pd.DataFrame:
     """Every way in turn, each in a process of its own, and its ratio to ours."""
     rows = []
     for way in WAYS:
-        command = [sys.executable, __file__, "serve", way, dataset, str(texts), str(updates)]
-        answer = subprocess.run(command, stdout=subprocess.PIPE, check=True, env={**os.environ, "PYTHONWARNINGS": "ignore"})
-        rows.append(json.loads(answer.stdout.splitlines()[-1]))
+        rows += served(1, way, dataset, texts, updates)
         print(f"{way}: {rows[-1]['train_texts_a_second']:.0f} texts/s trained, "
               f"{rows[-1]['predict_texts_a_second']:.0f} texts/s predicted, {rows[-1]['peak_mb']:.0f} MB", flush=True)
     frame = pd.DataFrame(rows)
@@ -194,6 +194,31 @@ def speed(dataset: str, texts: int, updates: int) -> pd.DataFrame:
     for what in ("train", "predict"):
         frame[f"ours_is_{what}_times"] = mine[f"{what}_texts_a_second"] / frame[f"{what}_texts_a_second"]
     return stamped(frame)
+
+
+def served(processes: int, *work, **variables: str) -> list[dict]:
+    """What so many processes measure that do the same work at once."""
+    command = [sys.executable, __file__, "serve", *map(str, work)]
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore", **variables}
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) for _ in range(processes)]
+    answers = [process.communicate()[0] for process in started]
+    if any(process.returncode for process in started):
+        raise SystemExit(f"{' '.join(command)} failed")
+    return [json.loads(answer.splitlines()[-1]) for answer in answers]
+
+
+def together(dataset: str, texts: int, updates: int) -> pd.DataFrame:
+    """Texts a second of all processes together, 1, 2, 4 and so on, up to one a core; of each the slowest counts."""
+    cores, rows = os.cpu_count(), []
+    for processes in (2**power for power in range(cores.bit_length())):
+        threads = cores // processes
+        found = pd.DataFrame(served(processes, "ours", dataset, texts, updates, OMP_NUM_THREADS=str(threads)))
+        rates = {key: processes * found[key].min() for key in ("train_texts_a_second", "predict_texts_a_second")}
+        rows.append({"dataset": dataset, "device": found["device"][0], "processes": processes, "threads": threads,
+                     **rates, "peak_mb": found["peak_mb"].sum()})
+        print(f"{processes} processes of {threads} threads: {rates['train_texts_a_second']:.0f} texts/s trained, "
+              f"{rates['predict_texts_a_second']:.0f} texts/s predicted", flush=True)
+    return stamped(pd.DataFrame(rows))
 
 
 def accuracy(dataset: str, budget: int, repetitions: int) -> pd.DataFrame:
@@ -282,7 +307,8 @@ def stamped(frame: pd.DataFrame) -> pd.DataFrame:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", nargs="?", choices=("speed", "accuracy", "fixed", "serve"), help="all if not given")
+    parser.add_argument("command", nargs="?", choices=("speed", "accuracy", "fixed", "together", "serve"),
+                        help="all if not given")
     parser.add_argument("rest", nargs="*")
     parser.add_argument("--dataset", default=None)
     parser.add_argument("--texts", type=int, default=2560)
@@ -297,6 +323,7 @@ def main() -> None:
         "speed": ("training.csv", lambda: speed(given.dataset or "ag_news", given.texts, given.updates)),
         "accuracy": ("training_accuracy.csv", lambda: accuracy(given.dataset or "isear", given.budget, given.repetitions)),
         "fixed": ("training_fixed.csv", lambda: fixed(given.dataset or "ag_news", given.budget)),
+        "together": ("training_together.csv", lambda: together(given.dataset or "ag_news", given.texts, given.updates)),
     }
     for name, measure in [work[given.command]] if given.command else work.values():
         measure().to_csv(HERE / name, index=False, float_format="%.5g")
