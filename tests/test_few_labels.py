@@ -166,7 +166,7 @@ def test_effects_by_hand():
     assert effect["low"] == pytest.approx(31 / 3 - 4.3027 / 3, abs=0.001)  # the differences are 10, 10 and 11
     assert few_labels.effects_table(frame)["Verdict"].tolist() == ["helps"]
     turned = scores(frozen={"isear": [0.4, 0.5, 0.6]}, tfidf={"isear": [0.5, 0.6, 0.71]})
-    assert "hurts: frozen (−10.3 against TF-IDF)" in few_labels.in_words(turned)
+    assert "hurts: frozen (−10.3 against TF-IDF, ISEAR alone)" in few_labels.in_words(turned)
     level = scores(frozen={"isear": [0.4, 0.6]}, tfidf={"isear": [0.6, 0.4]})
     assert "cannot be told: frozen" in few_labels.in_words(level)
 
@@ -182,6 +182,7 @@ def test_fine_tuned_models_stand_beside_on_the_same_samples():
     assert both["method"].value_counts().to_dict() == {"frozen": 2, "plain": 2, "inter-trained": 2}
     assert few_labels.table(both, 64).loc["fine-tuned, plain", "ISEAR"] == "60.0 ± 0.0"
     assert "ISEAR fine-tuned" in few_labels.best_in_words(both)
+    assert "ISEAR frozen (45.0, with no fine-tuned models to compare)" in few_labels.best_in_words(frame)
     with pytest.raises(InputError, match="saw other labelled samples"):
         few_labels.with_runs(frame, runs.assign(sample_fingerprint="x"))
     assert len(few_labels.with_runs(frame, runs.assign(data_fingerprint="other"))) == 2

@@ -73,8 +73,8 @@ def test_the_paper_s_ordering_in_words():
 
 
 def test_the_paper_s_average_in_words():
-    words = sentences.averages_in_words(PRINTED, TOPICAL)
-    assert "over its 2 topical data sets, 60 %, is a mean of ratios" in words and "35.0 and 50.0, differ by 43 %" in words
+    words = sentences.averages_in_words(PRINTED, TOPICAL, {"a": "Set A"})
+    assert "over its 2 topical data sets, 60 %, is a mean of ratios: Set A alone makes up 83 % of it" in words and "35.0 and 50.0, differ by 43 %" in words
 
 
 def test_on_how_many_data_sets_it_helps():
@@ -95,37 +95,47 @@ def test_what_changes_beside_the_t_test():
     assert "agree that no difference is shown; the paper found none." in none
     assert "agree on a difference against" in sentences.comparison_in_words(
         pd.concat([both([0.5 + i / 100 for i in range(9)], [0.3 + i / 90 for i in range(9)], dataset=d) for d in "abc"]))
+    some = sentences.comparison_in_words(clear, titles={"a": "Set A", "b": "Set B", "late": "Late"}, smallest={"late": 128})
+    assert some.endswith("Not in it so far: Set B.")
     assert "no matched runs" in sentences.comparison_in_words(runs([0.1]))
     with pytest.raises(InputError, match="recipe"):
         sentences.comparison_in_words(pd.concat([clear, clear.assign(recipe="trained")]))
 
 
-@pytest.mark.parametrize("first, kept, kind", [
-    ((0.1, 0.3), (-0.01, 0.03), tables.UNTRAINED), ((0.1, 0.3), (0.01, 0.03), tables.PARTLY),
-    ((0.1, 0.3), (0.1, 0.2), tables.REMAINS), ((0.1, 0.3), (-0.3, -0.1), tables.HURTS),
-    ((0.1, 0.3), (-0.1, 0.5), tables.UNCLEAR), ((-0.1, 0.3), (0.1, 0.3), tables.ONLY),
-    ((-0.1, 0.3), (-0.1, 0.3), tables.NONE), ((-0.3, -0.1), (-0.3, -0.1), tables.HURTS),
-    ((-0.3, -0.1), (-0.1, 0.2), tables.NONE),
+@pytest.mark.parametrize("first, kept, half, kind", [
+    ((0.1, 0.3), (-0.01, 0.03), (-0.2, -0.1), tables.UNTRAINED), ((0.1, 0.3), (0.01, 0.03), (-0.2, -0.1), tables.PARTLY),
+    ((0.1, 0.3), (0.1, 0.2), (-0.1, 0.1), tables.REMAINS), ((0.1, 0.3), (0.1, 0.2), (0.1, 0.2), tables.REMAINS),
+    ((0.1, 0.3), (-0.3, -0.1), (-0.5, -0.1), tables.HURTS), ((0.1, 0.3), (-0.1, 0.1), (-0.3, 0.1), tables.UNCLEAR),
+    ((-0.1, 0.3), (0.1, 0.3), (0.1, 0.2), tables.ONLY), ((-0.1, 0.3), (-0.1, 0.3), (-0.1, 0.1), tables.NONE),
+    ((-0.3, -0.1), (-0.3, -0.1), (-0.2, 0.1), tables.HURTS), ((-0.3, -0.1), (-0.1, 0.2), (-0.1, 0.1), tables.NONE),
 ])  # fmt: skip
-def test_every_kind_of_verdict(first, kept, kind):
-    first, kept = between(*first), between(*kept)
-    assert tables.judged(first, kept) == kind
-    text = sentences.baseline_verdict(first, kept)
+def test_every_kind_of_verdict(first, kept, half, kind):
+    first, kept, half = (between(*ends) for ends in (first, kept, half))
+    assert tables.judged(first, kept, half) == kind
+    text = sentences.baseline_verdict(first, kept, half)
     assert f"{tables.points(first)} points under the paper's recipe, {tables.points(kept)} under the trained one" in text
+
+
+def test_what_is_left_beyond_half_is_that_of_the_same_samples():
+    frame = trained()  # 30 points on each sample under the paper's recipe; 1, 0 and -4 of the trained
+    left = tables.beyond_half(frame, "a", PRINTED)
+    assert left.estimate == pytest.approx(-0.01 - 0.15) and left.high < -0.08
+    assert tables.beyond_half(frame[frame["repetition"] < 2], "a", PRINTED) is None
 
 
 def test_points_have_a_sign_and_their_interval():
     assert tables.points(stats.Interval(0.273, 0.16, 0.385)) == "+27.3 [16.0, 38.5]"
     assert tables.points(stats.Interval(-0.012, -0.03, 0.001)) == "−1.2 [−3.0, 0.1]"
     assert tables.points(stats.Interval(0.0, float("nan"), float("nan"))) == "0.0"
-    assert tables.points(None) == "–" and sentences.baseline_verdict(None, None) == "too few runs for a verdict yet"
+    assert tables.points(None) == "–" and sentences.baseline_verdict(None, None, None) == "too few runs for a verdict yet"
 
 
 def test_the_answer_in_short_counts_the_verdicts():
     lines = sentences.baseline_in_words(trained(), PRINTED, {"a": "Set A"}).splitlines()
     assert lines[0].startswith("- On 1 of 3 data sets most of the gain") and lines[0].endswith("left: Set A.")
     assert lines[1] == "- On 2 of 3 data sets there are too few runs yet: b and style."
-    assert lines[2].endswith("is above the paper's recipe with inter-training on 1 of 1 data sets: Set A.")
+    assert lines[2] == ("- On the same samples, the trained plain model, with no inter-training, is not told apart from the paper's "
+                        "recipe with inter-training on 1 of 1 (Set A).")  # 20, 0 and 10 points
     verdicts = sentences.baseline_verdicts(trained(), PRINTED).splitlines()
     assert verdicts[0].startswith("- a: **most of the gain goes when the baseline is trained**: +30.0 [30.0, 30.0] points")
     assert verdicts[1] == "- b: too few runs for a verdict yet."
@@ -196,9 +206,10 @@ def test_what_embeddings_gain_beside_what_accuracy_gains():
             for i, name in enumerate(names) for setting in ("base", "clust") for r in (0, 1)]
     runs = pd.DataFrame(rows, columns=["dataset", "encoder", "setting", "clustering", "recipe", "budget", "repetition",
                                        "accuracy", "data_fingerprint"])
-    words = sentences.alignment_in_words({"NED": (frame, "ned")}, runs, 64, "paper")
-    assert words == "- NED: over 6 data sets the rank correlation of its change with the difference in accuracy is −1.00."
-    few = sentences.alignment_in_words({"NED": (frame, "ned")}, runs[runs["dataset"] < "c"], 64, "paper")
+    published = pd.DataFrame({"dataset": list(names), "budget": 64})
+    words = sentences.alignment_in_words({"NED": (frame, "ned")}, runs, published, "paper")
+    assert words.startswith("- NED: over 6 data sets the rank correlation of its change with the difference in accuracy is −1.00")
+    few = sentences.alignment_in_words({"NED": (frame, "ned")}, runs[runs["dataset"] < "c"], published, "paper")
     assert few == "- NED: 2 data sets have both its change and accuracies, too few for a correlation."
 
 
@@ -242,6 +253,13 @@ def test_what_the_paper_reads_into_figure_4():
     assert "only 3 data sets" in sentences.nmi_in_words(along([0.1, 0.2, 0.3], [1, 2, 3]), kinds)
 
 
+def test_by_which_measure_nmi_and_gain_go_together():
+    effects = along([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [1, 2, 2.5, 4, 5, 6.1]).assign(gain=[1, -1, 1, -1, 1, -1])
+    words = sentences.nmi_by_measure_in_words(effects)
+    assert words.startswith("- These: the interval excludes 0 by error reduction (0.99 [0.95") and words.endswith("it includes 0 by gain.")
+    assert "too few data sets" in sentences.nmi_by_measure_in_words(effects.head(3))
+
+
 def test_whether_bags_of_words_are_inferior_follows_from_the_means():
     reference = methods({("a", "nb_bow"): 0.5, ("a", "svm_glove"): 0.65, ("a", "cluster_sib"): 0.9})
     reference = pd.concat([reference, methods({("b", "nb_bow"): 0.1}, 128)])
@@ -261,19 +279,53 @@ def test_the_nearest_cluster_against_inter_training():
     assert lines[1] == "- The trained recipe: no runs to compare yet."
 
 
+def on(clustering, accuracies, dataset="a", budget=64):
+    return runs(accuracies, "clust", dataset, budget).assign(clustering=clustering)
+
+
 def test_clusterings_of_inter_training_and_their_gaps():
-    frame = pd.concat([both([0.2, 0.4], [0.5, 0.7]), runs([0.4, 0.6], "clust").assign(clustering="kmeans"),
-                       both([0.1], [0.2], dataset="style")])
+    frame = pd.concat([both([0.2, 0.4, 0.3], [0.5, 0.7, 0.6]), on("kmeans", [0.4, 0.6, 0.5]), both([0.1], [0.2], dataset="style"),
+                       runs([0.2, 0.3, 0.4], dataset="b", budget=128), on("sib", [0.2, 0.3, 0.4], "b", 128),
+                       on("kmeans", [0.2, 0.4, 0.3], "b", 128)])
     table = tables.clusterings_table(frame, PRINTED, titles={"a": "Set A"})
-    assert list(table.loc["Set A"]) == ["30.0 ± 10.0", "60.0 ± 10.0", "50.0 ± 10.0", "–"]
+    assert list(table.loc["Set A"]) == ["30.0 ± 5.8", "60.0 ± 5.8", "50.0 ± 5.8", "–", "+10.0 [10.0, 10.0]", "–"]
+    assert table.loc["b", "sIB less k-means"] == "0.0 [−24.8, 24.8]"  # 0, -10, 10 points: 4.303 * 10 / sqrt(3)
     lines = sentences.clusterings_in_words(frame, PRINTED, titles={"a": "Set A"}).splitlines()
-    assert lines[0] == ("- k-means: over 1 of 3 data sets (Set A), sIB is ahead in 1 of 1 comparisons, by 10.0 points in the "
-                        "mean.")
-    assert lines[1].startswith("- Hartigan's k-means: not attempted so far.")
+    assert lines[0] == ("- k-means: inter-training on sIB is clearly above k-means on 1 of 2 (Set A), not told apart from k-means "
+                        "on 1 of 2 (b); too few runs so far: style. The mean of its leads is 5.0 [−58.5, 68.5] points over 2 data sets.")
+    assert lines[1].startswith("- Hartigan's k-means: not attempted so far.") and len(lines) == 2
     expected = [run for key in design.CLUSTERINGS for run in design.combine(
-        ["a", "b"], "e", ["clust"], ["paper"], (64, 128), (0, 1), key)]
+        ["a", "b"], "e", ["clust"], ["paper"], (64, 128), (0, 1, 2), key)]
     grid = tables.clustering_coverage(frame, expected, PRINTED)
-    assert grid.to_numpy().tolist() == [["2/2", "–"], ["2/2", "–"], ["–", "–"]]
+    assert grid.to_numpy().tolist() == [["3/3", "3/6"], ["3/3", "3/6"], ["–", "–"]]
+
+
+def test_the_best_clustering_is_that_of_the_samples_that_all_have():
+    frame = pd.concat([both([0.2, 0.4, 0.3], [0.5, 0.7, 0.6]), on("kmeans", [0.4, 0.6, 0.5, 1.0]), on("hartigan", [0.6, 0.8])])
+    words = sentences.clusterings_in_words(frame, PRINTED)
+    assert words.endswith("- Of 1 data set with runs of all three, the highest mean is that of Hartigan's k-means on 1 (a).")
+
+
+def test_clusterings_beside_no_inter_training():
+    frame = pd.concat([both([0.2, 0.4, 0.3], [0.5, 0.7, 0.6]), on("kmeans", [0.1, 0.3, 0.2]), on("hartigan", [0.1, 0.4, 0.4]),
+                       both([0.1] * 3, [0.5] * 3, dataset="style")])
+    words = sentences.beside_plain_in_words(frame, PRINTED)  # style has one clustering only
+    assert words == ("Beside no inter-training at all, of 1 data sets with runs of all three: inter-training is clearly above plain on "
+                     "1 with the clusters of sIB, on 0 with the clusters of k-means and on 0 with the clusters of Hartigan's "
+                     "k-means, and clearly below on 1 with those of k-means.")
+    assert "no data sets yet" in sentences.beside_plain_in_words(both([0.2] * 3, [0.3] * 3), PRINTED)
+
+
+def test_whether_nmi_tells_which_clustering_is_best():
+    places = pd.DataFrame({"dataset": list("abcde"), "budget": 64})
+    scores = {"sib": 0.7, "kmeans": 0.6, "hartigan": 0.4}  # sIB leads by 20 points everywhere
+    frame = pd.concat([on(key, [score, score], name) for key, score in scores.items() for name in places["dataset"]])
+    more = {(name, "sib"): 0.5 if name < "e" else 0.0 for name in places["dataset"]}
+    found = agreement(more | {(name, key): 0.1 for name in places["dataset"] for key in ("kmeans", "hartigan")})
+    words = sentences.nmi_and_leads_in_words(found, frame, places)  # 20 points on four, -20 on one: 12 [-10.2, 34.2]
+    assert words == ("On 4 of 5 data sets, the one with the higher NMI, sIB or the two k-means together, is the more accurate one to "
+                     "inter-train on, by 12.0 [−10.2, 34.2] points in the mean over data sets: this does not settle it.")
+    assert "too few" in sentences.nmi_and_leads_in_words(found, frame[frame["dataset"] != "b"], places)
 
 
 def test_which_clustering_follows_the_classes():
@@ -333,3 +385,13 @@ def test_the_accuracy_of_a_plain_loop(more, said):
                            "accuracy": [0.5 + more, 0.6 + more, 0.7 + more, 0.51, 0.6, 0.69]})
     assert said in sentences.plain_loop_in_words(scores)
     assert tables.plain_loop_table(scores)["Difference, points"].tolist()[1] == ("+10.0" if more else "0.0")
+
+
+def test_several_processes_beside_one():
+    measured = pd.DataFrame({"processes": [1, 2], "threads": [2, 1], "train_texts_a_second": [70.0, 84.0],
+                             "predict_texts_a_second": [200.0, 250.0], "peak_mb": [1800.0, 3600.0]})  # fmt: skip
+    assert sentences.together_in_words(measured) == (
+        "2 processes with 1 thread each train on 1.20 times as many texts a second as one with 2, predict 1.25 times as many, and "
+        "hold 2.0 times the memory.")
+    assert tables.together_table(measured)["Trained, times one process"].tolist() == ["1.00", "1.20"]
+    assert "nothing to divide" in sentences.together_in_words(measured.head(1))

@@ -322,6 +322,15 @@ def test_separation_is_one_row_a_picture():
     assert found[["dataset", "setting", "neighbours"]].to_numpy().tolist() == [["a", "base", 0.0], ["a", "clust", 1.0]]
 
 
+def test_welch_s_interval_by_hand():
+    """Means 2 and 6, variances 1 and 4 over three each: error sqrt(5/3), 2.94 degrees of freedom, t .975 = 3.216."""
+    found = stats.welch([5, 6, 7], [0, 2, 4])
+    assert found.estimate == pytest.approx(4) and found.high - 4 == pytest.approx(4 - found.low)
+    assert found.high - 4 == pytest.approx(3.216 * (5 / 3) ** 0.5, rel=1e-3)
+    with pytest.raises(InputError, match="two values in each"):
+        stats.welch([1], [1, 2])
+
+
 def benchmarked() -> pd.DataFrame:
     """Two seeds of both packages on one core, and a third that only one has run."""
     mb = {"common_mb": 100.0, "package_mb": [50.0, 50.0, 50.0, 1.0, 1.0], "fit_mb": [10.0, 12, 11, 30, 20], "peak_mb": 0}

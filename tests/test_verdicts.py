@@ -31,7 +31,7 @@ def runs(base, clust, dataset="isear", budget=64, recipe="paper", encoder="minil
 def evidence(frame=None, encoder="minilm", **more):
     sizes, printed = (results.published(f"paper_{n}") for n in ("table1_datasets", "table2_accuracy_at_64"))
     frame = runs([], []) if frame is None else frame
-    given = dict.fromkeys(("data", "reference", "agreement", "distances"), EMPTY)
+    given = dict.fromkeys(("data", "reference", "agreement", "distances", "projection"), EMPTY)
     given |= {"aside": frame.assign(n_clusters=0).iloc[:0], **more}
     return verdicts.Evidence(encoder, frame, **given, sizes=sizes, printed=printed)
 
@@ -91,6 +91,8 @@ def test_exact_is_to_the_last_printed_digit():
     assert decide(claim("exact", "5400", precision="100"), Found(5349, "")) == "fails"
     assert decide(claim("exact", "70/10/20"), Found(np.nan, "70/10/20")) == "exact"
     assert decide(claim("arithmetic", "110", precision="1"), Found(84.3, "")) == "slip"
+    assert decide(claim("setting", "50", precision="1"), Found(50, "")) == "as set"
+    assert decide(claim("setting", "50", precision="1"), Found(40, "")) == "fails"
 
 
 def test_statistical_is_for_the_paper_s_encoder_alone():
@@ -176,6 +178,8 @@ def test_pooled_tests_need_three_data_sets():
     whole, other = pd.concat(parts), {"base": "clust", "clust": "base"}
     worse = whole.assign(setting=whole["setting"].map(other), clustering="")
     assert found(worse, one).value == 1.0  # significant, but a loss
+    assert decide(one, found(whole, one)) == "not comparable"
+    assert found(whole, one).unlike.startswith("without Yahoo! Answers, DBpedia, ") and "Newsgroups" not in found(whole, one).unlike
     pooled = found(pd.concat(parts), claim("sign", "+", "pooled", budget="64", setting="base>clust"))
     assert pooled.low > 8 and pooled.value == pytest.approx(10, abs=1)
 
@@ -195,6 +199,7 @@ def test_clusterings_compare_all_three():
         for clustering in design.CLUSTERINGS:
             frame = runs([], [0.5 + 0.1 * (clustering == best)] * 2, name)
             parts.append(frame.assign(clustering=clustering))
+    parts.append(runs([], [0.0], "isear").assign(clustering="sib", repetition=2))  # a sample that the others have not seen
     here = found(pd.concat(parts), claim("holds", measure="clusterings"))
     assert (here.value, here.text) == (1.0, "sIB ahead in 4 of 5 data sets")
     assert found(pd.concat(parts[:12]), claim("holds", measure="clusterings")) is None  # four of nine tell nothing of most
@@ -220,6 +225,38 @@ def test_fewer_epochs_on_masked_words_are_told():
     assert found(frame, one).unlike == "masked words for 3 epochs, in the paper for 30"
     assert decide(one, found(frame, one)) == "not comparable"
     assert decide(one, found(frame.assign(mlm_epochs=30), one)) == "directional"
+
+
+def test_how_far_the_runs_have_got_with_a_setting():
+    masked = runs([0.3], [0.4], budget=256).assign(mlm_epochs=[0, 5])
+    texts = {key: found(masked, claim("setting", measure="setting", setting=key)).text for key in ("most", "budgets", "mlm_epochs", "batch")}
+    assert texts == {"most": "1,024 (in the runs so far: 256)", "budgets": "8 (in the runs so far: 1)",
+                     "mlm_epochs": "30 (in the runs so far: 5)", "batch": "64"}
+    assert found(None, claim("setting", measure="setting", setting="most")).text == "1,024"
+
+
+def test_groups_apart_have_an_interval():
+    """Gains of 100 and 50 % against 10 and 20: 60 apart; Welch's error sqrt(625 + 25)."""
+    parts = [runs([0.2] * 3, [0.4] * 3, "isear"), runs([0.4] * 3, [0.6] * 3, "ag_news"),
+             runs([0.5] * 3, [0.55] * 3, "polarity"), runs([0.5] * 3, [0.6] * 3, "subjectivity")]
+    here = found(pd.concat(parts), claim("sign", "+", "groups_apart", setting="gain"))
+    assert here.value == pytest.approx(60) and here.low < 0 < here.high
+    assert here.text.startswith("75 % against 15 %, 60 [−")
+    assert found(pd.concat(parts[:3]), claim("sign", "+", "groups_apart", setting="gain")) is None
+
+
+def test_classes_come_apart_in_maps():
+    """Two classes in turn along a line have no neighbour of their own; sorted, all but the two in the middle may not."""
+    line = pd.DataFrame({"x": [0, 1, 2.1, 3.3], "y": 0.0})
+    maps = [line.assign(dataset=name, setting=setting, clustering="" if setting == "base" else "sib",
+                        recipe="" if setting == "base" else "paper", label=list(labels))
+            for name, before, after in (("isear", "abab", "aabb"), ("ag_news", "aabb", "abab"), ("polarity", "aabb", "abab"))
+            for setting, labels in (("base", before), ("clust", after))]
+    projection = pd.concat(maps)
+    here = found(None, claim("holds", measure="separation"), projection=projection)
+    assert (here.value, here.text) == (0.0, "clearer in 1 (2 of 6 data sets)")
+    assert found(None, claim("holds", measure="separation")) is None
+    assert found(None, claim("sign", "+", "separation_and_gain"), projection=projection) is None  # three say nothing
 
 
 def test_against_a_reference_method():
@@ -268,7 +305,7 @@ def test_another_accuracy_changes_a_verdict():
 
 def test_an_empty_store_is_judged(store):
     judged = verdicts.judge(CLAIMS, verdicts.evidence())
-    assert set(judged["verdict"]) == {"exact", "slip", "not comparable", "not attempted"}
+    assert set(judged["verdict"]) == {"exact", "as set", "slip", "not comparable", "not attempted"}
     assert verdicts.counts(judged)["all"].sum() == len(CLAIMS)
     assert "0 are findings that could be tested" in verdicts.in_words(judged)
 
@@ -289,3 +326,10 @@ def test_others_stand_beside():
     first = table[(table["Who"] == "BERT, README of the authors' code") & (table["Labels"] == 64)].iloc[0]
     shown = ["Theirs", "The paper", "Ours, paper recipe", "Ours, trained recipe"]
     assert first[shown].tolist() == ["36.0", "31.2", "50.0", "–"]
+
+
+def test_the_rerun_by_others_stands_beside_the_same_data_sets():
+    """By hand, without CFPB: (21.2 + 31.2 + 13 + 61.9 + 19) / 5 = 29.26."""
+    table = verdicts.rerun_by_others()
+    assert table.loc["BERT"].tolist() == ["29.3", "28.4", "82.6", "81.0"]
+    assert table.loc["BERT IT:CLUST"].tolist() == ["54.0", "54.5", "85.4", "85.7"]

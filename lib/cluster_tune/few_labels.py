@@ -27,7 +27,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
-from cluster_tune import datasets, design, encoders, glove, paths, reference, results, sampling, sentences, stats, tables, text
+from cluster_tune import (
+    claims, datasets, design, encoders, glove, paths, reference, results, sampling, sentences, stats, tables, text,
+)  # fmt: skip
 from cluster_tune.errors import InputError, unknown
 
 BUDGETS = (64, 256, 1024)
@@ -382,9 +384,10 @@ def _compute(views: Views, cells: list[tuple[str, int]], repetitions: list[int],
 def _add(views: Views, rows: list[dict]) -> None:
     by = ["method", "budget", "repetition"]
     keys = {"dataset": views.data.name, "encoder": views.encoder.name}
-    old, new = _stored(views), pd.DataFrame(rows)
-    frame = pd.concat([old.drop(columns=list(keys)), new]) if len(old) else new
-    results.write_table("few_labels", keys, frame.drop_duplicates(by, keep="last").sort_values(by))
+    with claims.waiting(".".join(("few_labels", *keys.values()))):  # another process may be adding its own
+        old, new = _stored(views), pd.DataFrame(rows)
+        frame = pd.concat([old.drop(columns=list(keys)), new]) if len(old) else new
+        results.write_table("few_labels", keys, frame.drop_duplicates(by, keep="last").sort_values(by))
 
 
 def _run(views: Views, method: str, budget: int, repetition: int, repetitions: Sequence[int]) -> dict:
@@ -585,18 +588,20 @@ def table(scores: pd.DataFrame, budget: int) -> pd.DataFrame:
 def effects(scores: pd.DataFrame) -> pd.DataFrame:
     """What each method is worth against the one it builds on, at each budget, in points of accuracy.
 
-    Columns: method, against, budget, datasets, difference, low, high: a 95 % interval, over data sets and repetitions
-    by bootstrap, over repetitions by Student's t where there is one data set. Only samples that both have count.
+    Columns: method, against, budget, datasets (how many), only (its name where it is one), difference, low, high: a 95 %
+    interval, over data sets and repetitions by bootstrap, over repetitions by Student's t where there is one data set.
+    Only samples that both have count.
     """
     wide = 100 * scores.pivot(index=["budget", "dataset", "repetition"], columns="method", values="accuracy")
     rows = []
     for method, against in AGAINST.items():
         if method in wide and against in wide:
             for budget, part in (wide[method] - wide[against]).dropna().groupby("budget"):
-                sets = [group.to_numpy() for _, group in part.groupby("dataset")]
-                span = stats.bootstrap(sets) if len(sets) > 1 else stats.t_interval(sets[0])
-                rows.append((method, against, budget, len(sets), span.estimate, span.low, span.high))
-    columns = ["method", "against", "budget", "datasets", "difference", "low", "high"]
+                sets = {name: group.to_numpy() for name, group in part.groupby("dataset")}
+                first, alone = next(iter(sets)), len(sets) == 1
+                span = stats.t_interval(sets[first]) if alone else stats.bootstrap(sets.values())
+                rows.append((method, against, budget, len(sets), first if alone else "", span.estimate, span.low, span.high))
+    columns = ["method", "against", "budget", "datasets", "only", "difference", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -623,8 +628,7 @@ def in_words(scores: pd.DataFrame) -> sentences.Prose:
     lines = []
     for budget, part in found.groupby("budget"):
         verdicts = part.assign(verdict=[_verdict(row) for row in part.itertuples()])
-        named = {word: [f"{TITLES[row.method]} ({tables.number(row.difference)} against {TITLES[row.against]})"
-                        for row in group.itertuples()] for word, group in verdicts.groupby("verdict")}
+        named = {word: [_worth(row) for row in group.itertuples()] for word, group in verdicts.groupby("verdict")}
         said = [f"  - {word}: {'; '.join(named[word])}." for word in WORDS if word in named]
         lines += [f"- With {budget} labels, in points of accuracy:", *said]
     return sentences.Prose("\n".join(lines))
@@ -633,15 +637,22 @@ def in_words(scores: pd.DataFrame) -> sentences.Prose:
 WORDS = ("helps", "hurts", "cannot be told")
 
 
+def _worth(row) -> str:
+    alone = f", {datasets.titles().get(row.only, row.only)} alone" if row.only else ""
+    return f"{TITLES[row.method]} ({tables.number(row.difference)} against {TITLES[row.against]}{alone})"
+
+
 def best_in_words(scores: pd.DataFrame) -> sentences.Prose:
-    """The most accurate method of each data set and budget, by the mean over repetitions; a line a budget."""
+    """The most accurate method of each data set and budget, by the mean over repetitions, and where fine-tuned models were
+    not there to compete; a line a budget."""
     means = stats.summary(scores, ["budget", "dataset", "method"])
     titles, lines = datasets.titles(), []
     for budget, part in means.groupby("budget"):
         best = part.sort_values("mean", ascending=False).drop_duplicates("dataset").set_index("dataset")
         best = best.loc[tables.by_kind(best.index.sort_values(), datasets.kinds())]
-        said = [f"{titles.get(name, name)} {TITLES[row['method']]} ({tables.accuracy(row['mean'])})"
-                for name, row in best.iterrows()]
+        tuned = set(part.loc[part["method"].isin(["plain", "inter-trained"]), "dataset"])
+        said = [f"{titles.get(name, name)} {TITLES[row['method']]} ({tables.accuracy(row['mean'])}"
+                f"{'' if name in tuned else ', with no fine-tuned models to compare'})" for name, row in best.iterrows()]
         lines.append(f"- {budget} labels: {'; '.join(said)}.")
     return sentences.Prose("\n".join(lines))
 

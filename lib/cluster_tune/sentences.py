@@ -5,16 +5,18 @@ A sentence hedges where an interval does, and says so where too little has been 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 
 import pandas as pd
 
 from cluster_tune import stats
 from cluster_tune.tables import (
-    CLUSTERINGS, FEW, FEWER, HURTS, KINDS, NONE, ONLY, PAPERS_WORD_EPOCHS, PARTLY, RECIPES, REFERENCE, REMAINS,
-    TITLES, UNCLEAR, UNTRAINED, WORDS, budgets_of, counted_texts, difference, interval, judged, number, p_value,
+    CLUSTERINGS, FEW, FEWER, HURTS, KINDS, NONE, ONLY, OTHERS, PAPERS_WORD_EPOCHS, PARTLY, RECIPES, REFERENCE, REMAINS,
+    TITLES, UNCLEAR, UNTRAINED, WORDS, beyond_half, budgets_of, counted_texts, difference, interval, judged, lead, number, p_value,
     percent, points, printed_effects, stage, thousands, whole,
 )  # fmt: skip
 
+MEASURED = {"error_reduction": "error reduction", "gain": "gain", "difference": "the difference in points"}
 MANY = 5  # below five data sets a correlation says nothing
 
 
@@ -85,7 +87,7 @@ def _memory_in_words(both: pd.DataFrame) -> str:
         else:
             cores = sorted(both.loc[more > 0, "cores"].unique())
             said.append(f"{what} takes up to {least} MB less in some rows and up to {most} MB more in others, those on "
-                        f"{_listed([str(n) for n in cores])} core{'s' * (cores != [1])}.")
+                        f"{listed([str(n) for n in cores])} core{'s' * (cores != [1])}.")
     return " ".join(said)
 
 
@@ -95,9 +97,9 @@ def word_epochs_in_words(frame: pd.DataFrame, titles: Mapping[str, str] | None =
     if masked.empty:
         return Prose("No model was trained on masked words here so far.")
     groups = masked.groupby("mlm_epochs")["dataset"].unique().sort_index(ascending=False)
-    told = [f"{int(epochs)} {'pass' if epochs == 1 else 'passes'} ({_listed([(titles or {}).get(name, name) for name in names])})"
+    told = [f"{int(epochs)} {'pass' if epochs == 1 else 'passes'} ({listed([(titles or {}).get(name, name) for name in names])})"
             for epochs, names in groups.items()]
-    return Prose(f"The models of IT:MLM and IT:MLM+CLUST were trained on masked words for {_listed(told)} here, where the paper's "
+    return Prose(f"The models of IT:MLM and IT:MLM+CLUST were trained on masked words for {listed(told)} here, where the paper's "
                  f"were for {PAPERS_WORD_EPOCHS}.")
 
 
@@ -130,6 +132,18 @@ def fixed_in_words(fixed: pd.DataFrame, measured: pd.DataFrame, updates: int = 1
     )
 
 
+def together_in_words(measured: pd.DataFrame) -> Prose:
+    """What the largest number of processes at once gains over one with all the cores."""
+    one, most = measured.iloc[0], measured.iloc[-1]
+    if one["processes"] == most["processes"]:
+        return Prose("There was one core to measure on, and so nothing to divide.")
+    ratios = [number(most[key] / one[key], 2) for key in ("train_texts_a_second", "predict_texts_a_second")]
+    memory = number(most["peak_mb"] / one["peak_mb"], 1)
+    threads = f"{whole(most['threads'])} thread{'' if most['threads'] == 1 else 's'} each"
+    return Prose(f"{whole(most['processes'])} processes with {threads} train on {ratios[0]} times as many texts a second as one "
+                 f"with {whole(one['threads'])}, predict {ratios[1]} times as many, and hold {memory} times the memory.")
+
+
 def plain_loop_in_words(scores: pd.DataFrame) -> Prose:
     """Whether the accuracy here differs from a plain loop's by more than one expects of another seed."""
     ways = scores.pivot(index="repetition", columns="way", values="accuracy")
@@ -158,13 +172,17 @@ def texts_in_words(bags: pd.DataFrame) -> Prose:
     )
 
 
-def averages_in_words(published: pd.DataFrame, topical: Mapping[str, bool]) -> Prose:
+def averages_in_words(
+    published: pd.DataFrame, topical: Mapping[str, bool], titles: Mapping[str, str] | None = None
+) -> Prose:
     """What the paper's average gain is an average of, from its own table."""
     printed = printed_effects(published)
-    found = stats.averages(printed[printed["dataset"].map(topical) == True])  # noqa: E712, other values are None
+    printed = printed[printed["dataset"].map(topical) == True]  # noqa: E712, other values are None
+    found, gains = stats.averages(printed), printed.set_index("dataset")["gain"]
+    most, share = (titles or {}).get(gains.idxmax(), gains.idxmax()), 100 * gains.max() / gains.sum()
     return Prose(
         f"The paper's average gain over its {found['n']} topical data sets, {percent(found['mean_of_gains'])}, is a mean "
-        f"of ratios, to which the data sets with the lowest baselines contribute most. Its mean accuracies, "
+        f"of ratios: {most} alone makes up {percent(share)} of it. Its mean accuracies, "
         f"{number(100 * found['before'])} and {number(100 * found['after'])}, differ by "
         f"{percent(found['gain_of_means'])}; read so, the error reduction is {percent(found['reduction_of_means'])} "
         f"where the mean of ratios is {percent(found['mean_of_reductions'])}."
@@ -191,25 +209,29 @@ def effects_in_words(
     return Prose("\n".join(lines))
 
 
-def _counted(found: Sequence[tuple], names: Sequence[str], titles: Mapping[str, str] | None) -> str:
+def _counted(
+    found: Sequence[tuple], names: Sequence[str], titles: Mapping[str, str] | None, what: str = "IT:CLUST", beside: str = "plain"
+) -> str:
     """How many intervals lie above 0, below 0 and across it, and which data sets have none."""
     if not found:
         return "too few runs yet."
-    sides = {"clearly above plain": [], "clearly below plain": [], "not told apart from plain": []}
+    sides = {f"clearly above {beside}": [], f"clearly below {beside}": [], f"not told apart from {beside}": []}
+    above, below, neither = sides.values()
     for name, gained in found:
-        side = "not told apart from plain" if gained.includes_zero else (
-            "clearly above plain" if gained.estimate > 0 else "clearly below plain")
-        sides[side].append((titles or {}).get(name, name))
-    parts = [f"{side} on {len(part)} of {len(found)} ({_listed(part)})" for side, part in sides.items() if part]
+        side = neither if gained.includes_zero else above if gained.estimate > 0 else below
+        side.append((titles or {}).get(name, name))
+    parts = [f"{side} on {len(part)} of {len(found)} ({listed(part)})" for side, part in sides.items() if part]
     missing = [(titles or {}).get(name, name) for name in names if name not in dict(found)]
-    return f"IT:CLUST is {', '.join(parts)}" + (f"; too few runs so far: {_listed(missing)}." if missing else ".")
+    return f"{what} is {', '.join(parts)}" + (f"; too few runs so far: {listed(missing)}." if missing else ".")
 
 
 def comparison_in_words(
     runs: pd.DataFrame, before: str = "base", after: str = "clust", tests: int = 8,
-    published: Mapping[int, float] | None = None,
+    published: Mapping[int, float] | None = None, titles: Mapping[str, str] | None = None,
+    smallest: Mapping[str, int] | None = None,
 ) -> Prose:
-    """What changes beside Table 3's t-test: one line a budget says where the tests and the interval part.
+    """What changes beside Table 3's t-test: one line a budget says where the tests and the interval part, and which of
+    the data sets in `titles` it lacks; `smallest` are budgets at which some of them begin.
 
     Both tests are corrected for `tests` budgets and called at .05; the interval is one of 95 % over data sets and
     repetitions. InputError for a frame of several recipes.
@@ -218,7 +240,12 @@ def comparison_in_words(
     rows = stats.comparison(runs, before, after, tests)
     if rows.empty:
         return Prose(f"There are no matched runs of {TITLES[after]} and {TITLES[before]} yet.")
-    lines = [f"- {int(row.budget)} labels: {_compared(row, tests, TITLES[after], published)}" for row in rows.itertuples()]
+    there, lines = set(stats.pairs(runs, before, after).index.droplevel("repetition")), []
+    for row in rows.itertuples():
+        lacking = [title for name, title in (titles or {}).items()
+                   if (smallest or {}).get(name, 0) <= row.budget and (name, row.budget) not in there]
+        without = f" Not in it so far: {listed(lacking)}." if lacking else ""
+        lines.append(f"- {int(row.budget)} labels: {_compared(row, tests, TITLES[after], published)}{without}")
     return Prose("\n".join(lines))
 
 
@@ -230,11 +257,11 @@ def _compared(row, tests: int, after: str, published: Mapping[int, float] | None
              f"the interval ({number(100 * row.low)} to {number(100 * row.high)})": not interval.includes_zero}
     yes, no = ([name for name, says in found.items() if says is answer] for answer in (True, False))
     if not no:
-        text = f"{_listed(yes)} agree on a difference {side}"
+        text = f"{listed(yes)} agree on a difference {side}"
     elif not yes:
-        text = f"{_listed(no)} agree that no difference is shown"
+        text = f"{listed(no)} agree that no difference is shown"
     else:
-        text = f"{_listed(yes)} find{'s' * (len(yes) == 1)} a difference {side}, {_listed(no)} do{'es' * (len(no) == 1)} not"
+        text = f"{listed(yes)} find{'s' * (len(yes) == 1)} a difference {side}, {listed(no)} do{'es' * (len(no) == 1)} not"
     printed = (published or {}).get(int(row.budget))
     if printed is None:
         return text + "."
@@ -255,12 +282,12 @@ def agreement_in_words(
     others = sum(topical.get(name) is False for name in found["dataset"])
     lowest = list(found["dataset"].tail(others))
     odd = [(titles or {}).get(name, name) for name in lowest if topical.get(name)]
-    named = _listed([(titles or {}).get(name, name) for name in lowest])
+    named = listed([(titles or {}).get(name, name) for name in lowest])
     those = "one data set of lowest NMI (sIB) is" if others == 1 else f"{others} data sets of lowest NMI (sIB) are"
     verb = "is" if len(odd or lowest) == 1 else "are"
     what = f"which {verb} not topical, as in the paper"
     if odd:
-        what = f"and {_listed(odd)} {verb} topical, otherwise than in the paper"
+        what = f"and {listed(odd)} {verb} topical, otherwise than in the paper"
     rank = number(stats.rank_correlation(found["nmi"], found["error_reduction_pct"]), 2)
     return Prose(
         f"The {those} {named}, {what}. Over the {len(found)} data sets of the paper, the rank correlation of NMI here "
@@ -268,17 +295,18 @@ def agreement_in_words(
     )
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
+    """Names in a sentence: "a, b and c"."""
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def stages_in_words(frame: pd.DataFrame, titles: Mapping[str, str]) -> Prose:
     """How many of the data sets have which stages of their embeddings, and which have none yet."""
     counts = frame.assign(stage=stage(frame)).groupby("stage", sort=False)["dataset"].nunique()
-    listed = _listed([f"{name}: {count}" for name, count in counts.items()])
+    counted = listed([f"{name}: {count}" for name, count in counts.items()])
     missing = [title for name, title in titles.items() if name not in set(frame["dataset"])]
-    gaps = f" Still missing: {_listed(missing)}." if missing else ""
-    return Prose(f"Of {len(titles)} data sets there are embeddings {listed}.{gaps}")
+    gaps = f" Still missing: {listed(missing)}." if missing else ""
+    return Prose(f"Of {len(titles)} data sets there are embeddings {counted}.{gaps}")
 
 OF_FIGURE_3 = "after IT:CLUST, paper recipe"  # the only kind of inter-training whose embeddings the paper reports
 
@@ -302,7 +330,7 @@ def _ned_falls(before: pd.Series, after: pd.Series, what: str, topical: Mapping,
         return f"NED {what}: nothing to compare yet."
     rises = [titles.get(name, name) for name, value in change.items() if value >= 0]
     text = f"NED is smaller {what}, than before in {_by_kind(change < 0, topical)}"
-    text += f"; it is not in {_listed(rises)}" if rises else ""
+    text += f"; it is not in {listed(rises)}" if rises else ""
     return f"{text}. The paper found it smaller in all of its data sets." if what == OF_FIGURE_3 else f"{text}."
 
 
@@ -323,7 +351,7 @@ def separation_in_words(separation: pd.DataFrame, topical: Mapping[str, bool], t
     for after in _afters(separation):
         change = (share[after] - share["before"]).dropna()
         falls = [titles.get(name, name) for name, value in change.items() if topical.get(name) and value <= 0]
-        verdict = f"; of the topical ones it is not larger in {_listed(falls)}" if falls else ""
+        verdict = f"; of the topical ones it is not larger in {listed(falls)}" if falls else ""
         lines.append(f"- The share is larger {after}, than before in {_by_kind(change > 0, topical)}{verdict}.")
     return Prose("\n".join(lines) or "Nothing to compare yet.")
 
@@ -347,14 +375,15 @@ def _spread_out(distances: pd.DataFrame) -> str:
 
 
 def alignment_in_words(
-    measures: Mapping[str, tuple[pd.DataFrame, str]], runs: pd.DataFrame, budget: int, recipe: str
+    measures: Mapping[str, tuple[pd.DataFrame, str]], runs: pd.DataFrame, published: pd.DataFrame, recipe: str
 ) -> Prose:
     """Whether what inter-training does to embeddings goes with what it does to accuracy (section 5.3).
 
-    For each measure, title -> (frame, column), the rank correlation over data sets of its change with the difference
-    in accuracy at one budget and recipe.
+    For each measure, title -> (frame, column), the rank correlation over the paper's data sets of its change with the
+    difference in accuracy at the budgets of Table 2, under one recipe.
     """
-    matched = stats.pairs(runs[(runs["recipe"] == recipe) & (runs["budget"] == budget)])
+    at_table_2 = runs["budget"] == runs["dataset"].map(budgets_of(published))
+    matched = stats.pairs(runs[(runs["recipe"] == recipe) & at_table_2])
     gained = (matched["after"] - matched["before"]).groupby("dataset").mean()
     lines = [f"- {title}: {_aligned(_change(*of, recipe), gained)}." for title, of in measures.items()]
     return Prose("\n".join(lines))
@@ -371,8 +400,11 @@ def _aligned(change: pd.Series, gained: pd.Series) -> str:
     both = pd.concat([change, gained], axis=1, join="inner")
     if len(both) < MANY:
         return f"{len(both)} data sets have both its change and accuracies, too few for a correlation"
-    rank = number(stats.rank_correlation(both.iloc[:, 0], both.iloc[:, 1]), 2)
-    return f"over {len(both)} data sets the rank correlation of its change with the difference in accuracy is {rank}"
+    ranks = both.rank()
+    found = stats.correlation(ranks.iloc[:, 0], ranks.iloc[:, 1])
+    sure = ", which may be chance: the interval includes 0" if found.includes_zero else ""
+    return (f"over {len(both)} data sets the rank correlation of its change with the difference in accuracy is "
+            f"{interval(found, 2)}{sure}")
 
 
 def findings(runs: pd.DataFrame, before: str = "base", after: str = "clust") -> Prose:
@@ -394,7 +426,9 @@ def verdicts(
     return Prose("\n".join(lines))
 
 
-def baseline_verdict(first: stats.Interval | None, kept: stats.Interval | None) -> str:
+def baseline_verdict(
+    first: stats.Interval | None, kept: stats.Interval | None, half: stats.Interval | None
+) -> str:
     """The verdict on one data set in words, with both differences in points and their intervals."""
     was, now = f"{points(first)} points under the paper's recipe", f"{points(kept)} under the trained one"
     return {
@@ -403,10 +437,10 @@ def baseline_verdict(first: stats.Interval | None, kept: stats.Interval | None) 
         REMAINS: f"**a gain remains**: {was}, {now}",
         ONLY: f"**a gain, but not with the paper's recipe**: {was}, {now}",
         HURTS: f"**inter-training hurts** the trained model: {was}, {now}",
-        UNCLEAR: f"**unclear**: {was}, {now}, at least half as much, but the interval includes 0",
+        UNCLEAR: f"**unclear**: {was}, {now}, which may be nothing, and may be half as much",
         NONE: f"**no clear gain to explain**: {was}, {now}",
         FEWER: "too few runs for a verdict yet",
-    }[judged(first, kept)]
+    }[judged(first, kept, half)]
 
 
 def baseline_verdicts(
@@ -418,7 +452,7 @@ def baseline_verdicts(
 
 
 def _both_recipes(runs: pd.DataFrame, published: pd.DataFrame) -> dict[str, tuple]:
-    return {name: tuple(difference(runs, name, recipe, published) for recipe in RECIPES)
+    return {name: (*(difference(runs, name, recipe, published) for recipe in RECIPES), beyond_half(runs, name, published))
             for name in budgets_of(published)}
 
 
@@ -431,30 +465,29 @@ def baseline_in_words(
         kinds.setdefault(judged(*both), []).append((titles or {}).get(name, name))
     told = {UNTRAINED: "most of the gain under the paper's recipe goes when the baseline is trained, and nothing clear is left",
             PARTLY: "most of it goes when the baseline is trained, but a gain remains",
-            REMAINS: "at least half of the gain remains when the baseline is trained",
+            REMAINS: "a clear gain remains when the baseline is trained, and not clearly less than half of it",
             ONLY: "there is a clear gain under the trained recipe only",
-            HURTS: "inter-training hurts the trained model", UNCLEAR: "these runs do not decide",
+            HURTS: "inter-training hurts the trained model",
+            UNCLEAR: "these runs do not decide between no gain and half of it",
             NONE: "there is no clear gain to explain", FEWER: "there are too few runs yet"}
     total = sum(map(len, kinds.values()))
-    lines = [f"- On {len(kinds[kind])} of {total} data sets {words}: {_listed(kinds[kind])}."
+    lines = [f"- On {len(kinds[kind])} of {total} data sets {words}: {listed(kinds[kind])}."
              for kind, words in told.items() if kind in kinds]
     return Prose("\n".join([*lines, *_plain_beats(runs, published, titles)]))
 
 
 def _plain_beats(runs: pd.DataFrame, published: pd.DataFrame, titles: Mapping[str, str] | None) -> list[str]:
     """Where the plain model, trained, is above the inter-trained one under the paper's recipe; a line or none."""
-    found = {}
+    found = []
     for name, budget in budgets_of(published).items():
         chosen = runs[(runs["dataset"] == name) & (runs["budget"] == budget)]
-        plain, other = (chosen.loc[(chosen["recipe"] == recipe) & (chosen["setting"] == setting), "accuracy"]
-                        for recipe, setting in (("trained", "base"), ("paper", "clust")))
-        if len(plain) and len(other):
-            found[(titles or {}).get(name, name)] = plain.mean() > other.mean()
-    above = [title for title, says in found.items() if says]
+        both = stats.matched(*(chosen[(chosen["recipe"] == recipe) & (chosen["setting"] == setting)]
+                               for recipe, setting in (("paper", "clust"), ("trained", "base"))))
+        found += [(name, stats.differences(both))] if len(both) >= FEW else []
     if not found:
         return []
-    return [f"- The trained plain model, with no inter-training, is above the paper's recipe with inter-training on "
-            f"{len(above)} of {len(found)} data sets{': ' + _listed(above) if above else ''}."]
+    what, beside = "the trained plain model, with no inter-training,", "the paper's recipe with inter-training"
+    return [f"- On the same samples, {_counted(found, [name for name, _ in found], titles, what, beside)}"]
 
 
 def chance_in_words(
@@ -472,7 +505,7 @@ def chance_in_words(
         known = {name: mean for name, mean in means.items() if not pd.isna(mean)}
         low = [f"{(titles or {}).get(name, name)} ({number(100 * mean)} beside {number(100 * chance[name])})"
                for name, mean in known.items() if mean < chance[name] + 0.01]
-        where = _listed(low) if low else "none"
+        where = listed(low) if low else "none"
         lines.append(f"- Under {words}: {where} of {len(known)} data sets." if not low else
                      f"- Under {words}, {len(low)} of {len(known)} data sets: {where}.")
     return Prose("\n".join(lines))
@@ -519,8 +552,8 @@ def sizes_in_words(data: pd.DataFrame, printed: pd.DataFrame, titles: Mapping[st
         odd += [f"{(titles or {}).get(name, name)} ({', '.join(parts)})"] if parts else []
     missing = [(titles or {}).get(name, name) for name in printed["dataset"] if name not in both.index]
     text = f"Of {len(both)} data sets of the paper that were counted here, {len(both) - len(odd)} have the sizes and classes of Table 1"
-    text += f"; the exception{'s are' if len(odd) > 1 else ' is'} {_listed(odd)}." if odd else "."
-    return Prose(text + (f" Not counted yet: {_listed(missing)}." if missing else ""))
+    text += f"; the exception{'s are' if len(odd) > 1 else ' is'} {listed(odd)}." if odd else "."
+    return Prose(text + (f" Not counted yet: {listed(missing)}." if missing else ""))
 
 
 def sources(infos: Iterable) -> Prose:
@@ -548,9 +581,9 @@ def missing_in_words(
             row = lacking.loc[name]
             parts[budget == least].append(f"{(titles or {}).get(name, name)} ({row['sum']} of {row['size']})")
     left_out = [(titles or {}).get(name, name) for name, budget in budgets_of(published).items() if budget > least]
-    text = f"The paper shows no result at {least} labels for {_listed(left_out)}, because its samples lack a class. "
-    text += f"So do samples drawn here: {_listed(parts[False])}." if parts[False] else "The samples drawn here do not."
-    return Prose(text + (f" So do our samples of data sets that the paper does show: {_listed(parts[True])}." if parts[True] else ""))
+    text = f"The paper shows no result at {least} labels for {listed(left_out)}, because its samples lack a class. "
+    text += f"So do samples drawn here: {listed(parts[False])}." if parts[False] else "The samples drawn here do not."
+    return Prose(text + (f" So do our samples of data sets that the paper does show: {listed(parts[True])}." if parts[True] else ""))
 
 
 def nmi_in_words(
@@ -571,6 +604,20 @@ def nmi_in_words(
     return Prose("\n".join(lines))
 
 
+def nmi_by_measure_in_words(effects: pd.DataFrame) -> Prose:
+    """By which measure of the gain its correlation with NMI is settled, for each source of numbers."""
+    lines = []
+    for source, group in effects.groupby("source", sort=False):
+        if len(group) < MANY:
+            continue
+        spans = {title: stats.correlation(group["nmi"], group[measure]) for measure, title in MEASURED.items()}
+        sure = [f"{title} ({interval(span, 2)})" for title, span in spans.items() if not span.includes_zero]
+        open_ = [title for title, span in spans.items() if span.includes_zero]
+        said = [f"the interval excludes 0 by {listed(sure)}"] * bool(sure) + [f"it includes 0 by {listed(open_)}"] * bool(open_)
+        lines.append(f"- {source[0].upper() + source[1:]}: {', '.join(said)}.")
+    return Prose("\n".join(lines) or "There are too few data sets yet.")
+
+
 def _without_one(group: pd.DataFrame, titles: Mapping[str, str] | None) -> str:
     """How far the correlation hangs on a single data set."""
     left = {row.dataset: stats.correlation(*(group.drop(row.Index)[key] for key in ("nmi", "error_reduction"))).estimate
@@ -588,7 +635,7 @@ def _lowest(group: pd.DataFrame, topical: Mapping[str, bool], titles: Mapping[st
     told = [f"{(titles or {}).get(row.dataset, row.dataset)} {percent(row.error_reduction)}" for row in lowest.itertuples()]
     top = group.loc[group["error_reduction"].idxmax()]
     rank = int((group["nmi"] > top["nmi"]).sum()) + 1
-    return (f"Error reductions where NMI is lowest: {_listed(told)}. The largest of all, {percent(top['error_reduction'])}, "
+    return (f"Error reductions where NMI is lowest: {listed(told)}. The largest of all, {percent(top['error_reduction'])}, "
             f"is that of {(titles or {}).get(top['dataset'], top['dataset'])}, number {rank} of {len(group)} by NMI.")
 
 
@@ -621,7 +668,7 @@ def _against(reference: pd.DataFrame, runs: pd.DataFrame, published: pd.DataFram
     above = [f"{(titles or {}).get(name, name)} ({REFERENCE[method]} by {number(100 * lead)})"
              for name, (method, lead) in beaten.items() if lead > 0]
     text = f"above all four on {len(beaten) - len(above)} of {len(beaten)} data sets with few labels"
-    text += f"; behind the best of them on {_listed(above)}" if above else ""
+    text += f"; behind the best of them on {listed(above)}" if above else ""
     return f"{text}. Over all budgets run so far it is ahead in {sum(ahead)} of {len(ahead)} comparisons."
 
 
@@ -649,7 +696,7 @@ def clusters_in_words(
             continue
         ahead = [f"{(titles or {}).get(name, name)} by {number(100 * lead)}" for name, lead in found.items() if lead > 0]
         rank = stats.rank_correlation([nmi.get(name, float("nan")) for name in found], list(found.values()))
-        where = f" ({_listed(ahead)})" if ahead else ""
+        where = f" ({listed(ahead)})" if ahead else ""
         lines.append(f"- {words[0].upper() + words[1:]}: the nearest cluster is above IT:CLUST on {len(ahead)} of "
                      f"{len(found)} data sets{where}. The rank correlation of its lead with NMI is {number(rank, 2)}.")
     return Prose("\n".join(lines))
@@ -658,23 +705,75 @@ def clusters_in_words(
 def clusterings_in_words(
     runs: pd.DataFrame, published: pd.DataFrame, recipe: str = "paper", titles: Mapping[str, str] | None = None
 ) -> Prose:
-    """Whether inter-training on sIB's clusters does best, as section 5.1 says of most data sets; and what is missing."""
-    chosen = runs[(runs["setting"] == "clust") & (runs["recipe"] == recipe)]
-    means = chosen.groupby(["dataset", "budget", "clustering"])["accuracy"].mean()
-    lines = []
-    for other in ("kmeans", "hartigan"):
-        cells = [key[:2] for key in means.index if key[2] == other and (*key[:2], "sib") in means.index]
-        if not cells:
-            lines.append(f"- {CLUSTERINGS[other]}: not attempted so far. There are no runs of a model inter-trained on its "
-                         "clusters, so this line of Figure 6 is neither confirmed nor refuted here.")
+    """Whether inter-training on sIB's clusters does best, as section 5.1 says of most data sets: which clustering has the
+    highest mean where; where sIB's lead over another is clear, and its mean over data sets; and what is missing."""
+    names, lines = list(budgets_of(published)), []
+    for other in OTHERS:
+        found = [(name, gained) for name in names if (gained := lead(runs, name, other, recipe, published)) is not None]
+        if not found:
+            lines.append(f"- {CLUSTERINGS[other]}: not attempted so far. There are too few runs of a model inter-trained on "
+                         "its clusters, so this line of Figure 6 is neither confirmed nor refuted here.")
             continue
-        leads = {cell: means[(*cell, "sib")] - means[(*cell, other)] for cell in cells}
-        sets = sorted({cell[0] for cell in cells})
-        ahead = sum(lead > 0 for lead in leads.values())
-        lines.append(f"- {CLUSTERINGS[other]}: over {len(sets)} of {len(budgets_of(published))} data sets "
-                     f"({_listed([(titles or {}).get(name, name) for name in sets])}), sIB is ahead in {ahead} of "
-                     f"{len(leads)} comparisons, by {number(100 * sum(leads.values()) / len(leads))} points in the mean.")
-    return Prose("\n".join(lines))
+        mean = stats.t_interval([gained.estimate for _, gained in found])
+        lines.append(f"- {CLUSTERINGS[other]}: {_counted(found, names, titles, 'inter-training on sIB', CLUSTERINGS[other])} The mean of its "
+                     f"leads is {interval(mean, 1, 100)} points over {len(found)} data set{'s' * (len(found) > 1)}.")
+    means = _by_clustering(runs, published, recipe)
+    best = f"- Of {len(means)} data set{'s' * (len(means) > 1)} with runs of all three, the highest mean is that of {_best(means, titles)}."
+    return Prose("\n".join([*lines, *([best] if len(means) else [])]))
+
+
+def _by_clustering(runs: pd.DataFrame, published: pd.DataFrame, recipe: str) -> pd.DataFrame:
+    """Mean accuracy of IT:CLUST at the budget of Table 2 over the samples that all three clusterings have: a row a data
+    set of the paper, a column a clustering."""
+    budgets = runs["dataset"].map(budgets_of(published))
+    chosen = runs[(runs["setting"] == "clust") & (runs["recipe"] == recipe) & (runs["budget"] == budgets)]
+    wide = chosen.set_index(["dataset", "repetition", "clustering"])["accuracy"].unstack().reindex(columns=list(CLUSTERINGS))
+    means = wide.dropna().groupby("dataset").mean()
+    return means.reindex([name for name in budgets_of(published) if name in means.index])
+
+
+def _best(means: pd.DataFrame, titles: Mapping[str, str] | None) -> str:
+    """On how many data sets, and which, each clustering has the highest of the row."""
+    best = means.idxmax(axis=1)
+    return listed([f"{CLUSTERINGS[key]} on {len(names)} ({listed([(titles or {}).get(name, name) for name in names])})"
+                    for key in CLUSTERINGS if len(names := list(best.index[best == key]))])
+
+
+def beside_plain_in_words(runs: pd.DataFrame, published: pd.DataFrame, recipe: str = "paper") -> Prose:
+    """On how many of the data sets that have all three clusterings each is clearly above plain, and whether it is below
+    on any."""
+    sides = {name: [difference(runs[runs["clustering"].isin(["", key])], name, recipe, published) for key in CLUSTERINGS]
+             for name in _by_clustering(runs, published, recipe).index}
+    whole_rows = [row for row in sides.values() if None not in row]
+    if not whole_rows:
+        return Prose("There are no data sets yet with matched runs of all three clusterings and of none.")
+    above, below = [], []
+    for title, column in zip(CLUSTERINGS.values(), zip(*whole_rows, strict=True), strict=True):
+        clear = [gained.estimate > 0 for gained in column if not gained.includes_zero]
+        above.append(f"on {sum(clear)} with the clusters of {title}")
+        below += [f"on {clear.count(False)} with those of {title}"] if False in clear else []
+    return Prose(f"Beside no inter-training at all, of {len(whole_rows)} data sets with runs of all three: inter-training is clearly "
+                 f"above plain {listed(above)}, and clearly below {listed(below) or 'on none'}.")
+
+
+def nmi_and_leads_in_words(
+    agreement: pd.DataFrame, runs: pd.DataFrame, published: pd.DataFrame, recipe: str = "paper", seed: int = 0
+) -> Prose:
+    """Whether the clustering that follows the classes better is the better one to inter-train on, as section 5.4's reading
+    of NMI would have it: sIB beside both k-means together, one comparison a data set.
+
+    `seed` is that of the partitions that were inter-trained on.
+    """
+    one = agreement[agreement["seed"] == seed]
+    nmi, means = one.pivot(index="dataset", columns="clustering", values="nmi"), _by_clustering(runs, published, recipe)
+    known, gained = (frame["sib"] - frame[list(OTHERS)].mean(axis=1) for frame in (nmi, means))
+    leads = (gained * known.map(lambda more: 1 if more > 0 else -1)).dropna()
+    if len(leads) < MANY:
+        return Prose("There are too few data sets with runs on all three clusterings to say whether NMI tells which is best.")
+    span = stats.t_interval(leads)
+    return Prose(f"On {sum(leads > 0)} of {len(leads)} data sets, the one with the higher NMI, sIB or the two k-means together, is the "
+                 f"more accurate one to inter-train on, by {interval(span, 1, 100)} points in the mean over data sets"
+                 + (": this does not settle it." if span.includes_zero else "."))
 
 
 def nmi_by_clustering_in_words(
@@ -685,9 +784,6 @@ def nmi_by_clustering_in_words(
     means = means.reindex([name for name in budgets_of(published) if name in means.index])[list(CLUSTERINGS)].dropna()
     if means.empty:
         return Prose("There are no clusterings to compare yet.")
-    best = means.idxmax(axis=1)
-    parts = [f"{CLUSTERINGS[key]} on {len(names)} ({_listed([(titles or {}).get(name, name) for name in names])})"
-             for key in CLUSTERINGS if len(names := list(best.index[best == key]))]
-    return Prose(f"Of {len(means)} data sets, the highest NMI is that of {_listed(parts)}. sIB's is "
+    return Prose(f"Of {len(means)} data sets, the highest NMI is that of {_best(means, titles)}. sIB's is "
                  f"{number(means['sib'].mean(), 2)} in the mean, k-means' {number(means['kmeans'].mean(), 2)}, Hartigan's "
                  f"{number(means['hartigan'].mean(), 2)}.")

@@ -75,6 +75,16 @@ def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     return Interval(mean, float(mean - half), float(mean + half))
 
 
+def welch(first: Sequence[float], second: Sequence[float], level: float = 0.95) -> Interval:
+    """How far the mean of `first` is above that of `second`, two independent groups that may differ in spread, with
+    Welch's interval; at least two values in each."""
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    if min(len(first), len(second)) < 2:
+        raise InputError(f"an interval between groups needs two values in each, not {len(first)} and {len(second)}")
+    span = distributions.ttest_ind(first, second, equal_var=False).confidence_interval(level)
+    return Interval(float(first.mean() - second.mean()), float(span.low), float(span.high))
+
+
 def summary(runs: pd.DataFrame, by: Sequence[str], value: str = "accuracy") -> pd.DataFrame:
     """Mean, SEM and number of `value` over the repetitions, one row a combination of the columns `by`."""
     grouped = runs.groupby(list(by), sort=False)[value]
@@ -278,9 +288,10 @@ def along_updates(runs: pd.DataFrame, before: str = "base", after: str = "clust"
 def comparison(runs: pd.DataFrame, before: str = "base", after: str = "clust", tests: int = 8) -> pd.DataFrame:
     """Table 3 and more: one row a budget, pooling data sets and repetitions.
 
-    Columns: budget, datasets, n (pairs), difference (in accuracy), t, p, p_bonferroni, p_wilcoxon, and low, high: a
-    95 % interval of the difference by `bootstrap` over data sets and repetitions, of `t_interval` if there is one
-    data set. Budgets with fewer than two pairs are left out.
+    Columns: budget, datasets, n (pairs), difference (in accuracy, the mean over pairs, which the tests are about), t, p,
+    p_bonferroni, p_wilcoxon; and mean, low, high: the mean over data sets with its 95 % interval by `bootstrap` over
+    data sets and repetitions, by `t_interval` if there is one data set. The two means part where data sets have
+    different numbers of pairs. Budgets with fewer than two pairs are left out.
     """
     rows = []
     for budget, group in pairs(runs, before, after).groupby("budget"):
@@ -290,8 +301,8 @@ def comparison(runs: pd.DataFrame, before: str = "base", after: str = "clust", t
         sets = [part.to_numpy() for _, part in (group["after"] - group["before"]).groupby("dataset")]
         interval = bootstrap(sets) if len(sets) > 1 else t_interval(sets[0])
         rows.append((budget, len(sets), test.n, test.difference, test.statistic, test.p, bonferroni(test.p, tests),
-                     signed.p, interval.low, interval.high))
-    columns = ["budget", "datasets", "n", "difference", "t", "p", "p_bonferroni", "p_wilcoxon", "low", "high"]
+                     signed.p, interval.estimate, interval.low, interval.high))
+    columns = ["budget", "datasets", "n", "difference", "t", "p", "p_bonferroni", "p_wilcoxon", "mean", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
 
 

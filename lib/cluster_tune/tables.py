@@ -19,6 +19,7 @@ TITLES = {"base": "plain", "clust": "IT:CLUST", "mlm": "IT:MLM", "mlm+clust": "I
 REFERENCE = {"nb_bow": "NB, BOW", "nb_glove": "NB, GloVe", "svm_bow": "SVM, BOW", "svm_glove": "SVM, GloVe",
              "cluster_sib": "nearest cluster"}
 CLUSTERINGS = {"sib": "sIB", "kmeans": "k-means", "hartigan": "Hartigan's k-means"}
+OTHERS = ("kmeans", "hartigan")  # what Figure 6 compares sIB with
 RECIPES = {"paper": "the paper's recipe", "trained": "the trained recipe"}
 WAYS = {"authors": "a Trainer like the authors'", "tuned": "a Trainer, tuned", "ours": "this package"}
 MISSING = "–"
@@ -521,6 +522,17 @@ def fixed_table(fixed: pd.DataFrame) -> pd.DataFrame:
                          "Seconds": fixed["seconds"].map(lambda s: number(s, 3 if s < 0.1 else 2))})
 
 
+def together_table(measured: pd.DataFrame) -> pd.DataFrame:
+    """Several processes at once, a row a number of them: texts a second of all together, and times as many as with one
+    (`benchmarks/training_together.csv`)."""
+    rates = {"Trained": measured["train_texts_a_second"], "Predicted": measured["predict_texts_a_second"]}
+    columns = {"Processes": measured["processes"].astype(str), "Threads of each": measured["threads"].astype(str)}
+    for what, rate in rates.items():
+        columns[f"{what}, texts a second"] = rate.map(lambda value: number(value, 0))
+        columns[f"{what}, times one process"] = (rate / rate.iloc[0]).map(lambda value: number(value, 2))
+    return pd.DataFrame({**columns, "Memory of all, MB": measured["peak_mb"].map(lambda mb: number(mb, 0))})
+
+
 def plain_loop_table(scores: pd.DataFrame) -> pd.DataFrame:
     """Accuracy of this package and of a plain loop, a row a repetition (`benchmarks/training_accuracy.csv`)."""
     ways = scores.pivot(index="repetition", columns="way", values="accuracy")
@@ -543,18 +555,19 @@ def comparison_table(
     tests: int = 8,
     published: Mapping[int, float] | None = None,
 ) -> pd.DataFrame:
-    """Table 3 with more beside it: one row a budget; differences in points; the corrected p as the paper prints it.
+    """Table 3 with more beside it: one row a budget; differences in points, as the mean over pairs that the tests are
+    about and as the mean over data sets with its interval; the corrected p as the paper prints it.
 
     That p is not given where it is not below .05. The plain p, Wilcoxon's and the 95 % interval stand beside it, and
     the paper's own p where `published` has it (budget -> p).
     """
     rows = [
         (int(row.budget), f"{row.n} ({row.datasets})", number(100 * row.difference),
-         f"{number(100 * row.low)} to {number(100 * row.high)}", p_value(row.p),
+         interval(stats.Interval(row.mean, row.low, row.high), 1, 100), p_value(row.p),
          p_value(row.p_bonferroni) if row.p_bonferroni < 0.05 else NOT_BELOW, p_value(row.p_wilcoxon))
         for row in stats.comparison(runs, before, after, tests).itertuples()
     ]
-    columns = ["Labels", "Pairs (data sets)", "Difference, points", "95 % interval", "p, paired t, uncorrected",
+    columns = ["Labels", "Pairs (data sets)", "Difference, points", "Mean over data sets, 95 % interval", "p, paired t, uncorrected",
                f"p, after Bonferroni ({tests})", "p, Wilcoxon, uncorrected"]
     table = pd.DataFrame(rows, columns=columns)
     return table if published is None else table.assign(**{"p, paper": [p_value(published.get(n)) for n in table["Labels"]]})
@@ -712,16 +725,26 @@ UNTRAINED, PARTLY, REMAINS, ONLY, HURTS, UNCLEAR, NONE, FEWER = (
     "untrained", "partly", "remains", "only", "hurts", "unclear", "none", "fewer")
 
 
-def judged(first: stats.Interval | None, kept: stats.Interval | None) -> str:
-    """The kind of verdict on one data set, from what inter-training adds under the paper's and the trained recipe.
+def beyond_half(runs: pd.DataFrame, name: str, published: pd.DataFrame) -> stats.Interval | None:
+    """What inter-training adds under the trained recipe less half of what it adds under the paper's, on one data set at
+    its budget in Table 2, over the samples that both have; None where these are too few."""
+    chosen = runs[(runs["dataset"] == name) & (runs["budget"] == budgets_of(published)[name])]
+    added = {recipe: stats.pairs(chosen[chosen["recipe"] == recipe]).eval("after - before") for recipe in RECIPES}
+    left = (added["trained"] - added["paper"] / 2).dropna()
+    return stats.t_interval(left) if len(left) >= FEW else None
 
-    Clear is an interval without 0. Hurts: clearly below 0 under `trained`. Remains: clearly above 0 under both, and at
-    least half as large under `trained`; partly: less than half. Untrained: clearly above 0 under the paper's recipe,
-    no longer clear under `trained`, and less than half as large; unclear: at least half.
+
+def judged(first: stats.Interval | None, kept: stats.Interval | None, half: stats.Interval | None) -> str:
+    """The kind of verdict on one data set, from what inter-training adds under the paper's and the trained recipe, and
+    from what is left of it beyond half (`beyond_half`).
+
+    Clear is an interval without 0. Hurts: clearly below 0 under `trained`. Partly: clearly above 0 under both, and
+    clearly less than half as large under `trained`; remains: not clearly less. Untrained: clearly above 0 under the
+    paper's recipe, no longer clear under `trained`, and clearly less than half as large; unclear: not clearly less.
     """
-    if first is None or kept is None:
+    if first is None or kept is None or half is None:
         return FEWER
-    gained, most = first.estimate > 0 and not first.includes_zero, kept.estimate < first.estimate / 2
+    gained, most = first.estimate > 0 and not first.includes_zero, half.high < 0
     if not kept.includes_zero:
         return HURTS if kept.estimate < 0 else ONLY if not gained else PARTLY if most else REMAINS
     return NONE if not gained else UNTRAINED if most else UNCLEAR
@@ -928,18 +951,31 @@ def clustering_coverage(runs: pd.DataFrame, expected: Iterable, published: pd.Da
     return pd.DataFrame(rows).T.rename_axis("Clustering")
 
 
+def lead(
+    runs: pd.DataFrame, name: str, other: str, recipe: str, published: pd.DataFrame, clustering: str = "sib"
+) -> stats.Interval | None:
+    """IT:CLUST on one clustering's clusters less that on another's, on one data set at its budget in Table 2 and over
+    the samples that both have; None where these are too few."""
+    budget = budgets_of(published)[name]
+    chosen = runs[(runs["dataset"] == name) & (runs["recipe"] == recipe) & (runs["budget"] == budget) & (runs["setting"] == "clust")]
+    both = stats.matched(*(chosen[chosen["clustering"] == key] for key in (other, clustering)))
+    return stats.differences(both) if len(both) >= FEW else None
+
+
 def clusterings_table(
     runs: pd.DataFrame, published: pd.DataFrame, recipe: str = "paper", titles: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
-    """Figure 6 at the budget of Table 2: accuracy (%, mean ± SEM) without inter-training and after each clustering."""
+    """Figure 6 at the budget of Table 2: accuracy (%, mean ± SEM) without inter-training and after each clustering, and
+    by how many points sIB leads each of the others, with the 95 % interval over the samples of labels."""
     rows = {}
     for name, budget in budgets_of(published).items():
         chosen = runs[(runs["dataset"] == name) & (runs["budget"] == budget) & (runs["recipe"] == recipe)]
         parts = {TITLES["base"]: chosen.loc[chosen["setting"] == "base", "accuracy"]}
         parts |= {title: chosen.loc[(chosen["setting"] == "clust") & (chosen["clustering"] == key), "accuracy"]
                   for key, title in CLUSTERINGS.items()}
-        rows[(titles or {}).get(name, name)] = {title: accuracy(values.mean(), stats.sem(values))
-                                                for title, values in parts.items()}
+        cells = {title: accuracy(values.mean(), stats.sem(values)) for title, values in parts.items()}
+        cells |= {f"sIB less {CLUSTERINGS[other]}": points(lead(runs, name, other, recipe, published)) for other in OTHERS}
+        rows[(titles or {}).get(name, name)] = cells
     return pd.DataFrame(rows).T.rename_axis("Data set")
 
 
