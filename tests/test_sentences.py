@@ -367,7 +367,7 @@ def test_training_beside_a_trainer():
     assert "and 2.0 times as many as a tuned one" in said and "200 texts a second, 4.0 and 1.3 times" in said
     assert "1800 MB, where they hold 3000 and 3500 MB" in said
     table = tables.training_table(timed(), {"x": "X"})
-    assert table["Training here, times as fast"].tolist() == ["8.0", "2.0", "1.0"] and table["Data set"].tolist() == ["X"] * 3
+    assert table["Training here, times as fast"].tolist() == ["8.0", "2.0", "1.0"] and table["Data set"].tolist() == ["X, CPU"] * 3
     assert table["Share of the matrix rate"].tolist() == ["8 %", "32 %", "64 %"]
     assert tables.measured_on(timed())["Value"].tolist() == ["2 cores, X", "2026-01-01", "torch 2, transformers 5"]
 

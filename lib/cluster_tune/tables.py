@@ -483,7 +483,7 @@ def training_table(measured: pd.DataFrame, titles: Mapping[str, str] | None = No
     `measured` (`benchmarks/training.csv`): way, dataset, device, the two rates, their ratios, matrix_share, peak_mb.
     """
     return pd.DataFrame({
-        "Data set": measured["dataset"].replace(dict(titles or {})), "Device": measured["device"].str.upper(),
+        "Data set": measured["dataset"].replace(dict(titles or {})) + ", " + measured["device"].str.upper(),
         "Way": measured["way"].map(WAYS),
         "Trained, texts a second": measured["train_texts_a_second"].map(lambda rate: number(rate, 0)),
         "Training here, times as fast": measured["ours_is_train_times"].map(number),
@@ -567,8 +567,8 @@ def comparison_table(
          p_value(row.p_bonferroni) if row.p_bonferroni < 0.05 else NOT_BELOW, p_value(row.p_wilcoxon))
         for row in stats.comparison(runs, before, after, tests).itertuples()
     ]
-    columns = ["Labels", "Pairs (data sets)", "Difference, points", "Mean over data sets, 95 % interval", "p, paired t, uncorrected",
-               f"p, after Bonferroni ({tests})", "p, Wilcoxon, uncorrected"]
+    columns = ["Labels", "Pairs (data sets)", "Difference, points", "Mean over data sets, 95 % interval", "p, paired t",
+               f"p, corrected for {tests}", "p, Wilcoxon"]
     table = pd.DataFrame(rows, columns=columns)
     return table if published is None else table.assign(**{"p, paper": [p_value(published.get(n)) for n in table["Labels"]]})
 
