@@ -5,6 +5,7 @@ parsed. `runs.csv` is what is committed and read by every page; `runs/` holds re
 beside it (clusters, losses, ...) have one file a writer, and their keys as columns.
 """
 
+import glob
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
@@ -229,7 +230,9 @@ def table(kind: str, **keys: str | Collection[str]) -> pd.DataFrame:
 
     A key that a table does not have makes no difference to it: the clusters are the same for every encoder.
     """
-    parts = [_part(path) for path in sorted((paths.results() / kind).glob("*.csv"))]
+    one = keys.get("dataset")  # the first key of every table, and so how its files' names begin
+    pattern = f"{glob.escape(one.replace('/', '--'))}.*" if isinstance(one, str) else "*.csv"
+    parts = [_part(path) for path in sorted((paths.results() / kind).glob(pattern)) if path.suffix == ".csv"]
     for key, value in keys.items():
         parts = [part[part[key].astype(str).isin(_several(value))] if key in part else part for part in parts]
     parts = [part for part in parts if len(part)]
