@@ -79,6 +79,19 @@ def test_what_is_missing_is_added_to_what_is_there():
     assert len(both) == 8 and both.merge(first, how="inner").shape[0] == 2
 
 
+def test_a_clustering_fitted_again_with_the_same_outcome_changes_no_table(folders, monkeypatch):
+    """Its time is never the same; a table with another time in it would make every page that shows it stale."""
+    ensure(seeds=(0,))
+    before = {file: file.read_bytes() for file in (folders / "results" / "agreement").iterdir()}
+    texts = reference.Texts(datasets.load("small.csv"))
+    monkeypatch.setattr(reference.time, "monotonic", iter(range(0, 1000, 7)).__next__)
+    reference.fit(texts, "sib", 0)
+    assert {file: file.read_bytes() for file in before} == before
+    reference.fit(texts, "sib", 1)
+    stored = results.table("agreement", dataset="small", clustering="sib")
+    assert stored["seed"].tolist() == [0, 1] and stored["seconds"].tolist()[1] == 7
+
+
 def test_other_texts_make_another_table(folders):
     ensure(methods=["nb_bow"], clusterings=["sib"])
     corpus(seed=1).to_csv(folders / "small.csv", index=False)

@@ -281,13 +281,24 @@ def _name_here() -> str:
 
 
 def _add(kind: str, texts: Texts, keys: dict[str, str], rows: list[dict], by: list[str]) -> None:
-    """Add rows to the data set's part of a table, in place of those with the same values of `by`."""
+    """Add rows to the data set's part of a table, in place of those with the same values of `by`. One that was there with
+    the same outcome stays, whatever it took this time: a table that changes makes pages stale."""
     new = pd.DataFrame(rows).assign(data_fingerprint=texts.data.fingerprint)
     with claims.waiting(".".join((kind, texts.data.name, *keys.values()))):  # another process may be adding its own
         old = _stored(kind, texts, **keys)
+        if len(old):
+            new = new[~_outcomes(new, new).isin(set(_outcomes(old, new)))]
+        if new.empty:
+            return
         frame = pd.concat([old.drop(columns=["dataset", *keys]), new]) if len(old) else new
         frame = frame.drop_duplicates(by, keep="last").sort_values(by)
         results.write_table(kind, {"dataset": texts.data.name, **keys}, frame)
+
+
+def _outcomes(frame: pd.DataFrame, like: pd.DataFrame) -> pd.Series:
+    """A text for each row that says all that the table would hold of it but its seconds; columns as those of `like`."""
+    known = [name for name in like if name != "seconds" and name in frame]
+    return frame[known].map(lambda value: f"{value:.6g}" if isinstance(value, float) else str(value)).agg("|".join, axis=1)
 
 
 def _lacks_clustering(texts: Texts, name: str, seeds: Iterable[int]) -> bool:
