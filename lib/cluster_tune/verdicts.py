@@ -20,7 +20,7 @@ from cluster_tune import datasets, design, paths, results, sentences, stats, tab
 from cluster_tune.errors import InputError, unknown
 
 VERDICTS = {
-    "exact": "what was printed comes out, to its last printed digit",
+    "exact": "what was printed comes out, to its last printed digit, and an 'about' within a tenth",
     "statistical": "the 95 % intervals overlap",
     "directional": "the sign or the order holds",
     "undecided": "ours goes one way or the other within its own interval",
