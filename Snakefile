@@ -9,6 +9,8 @@ PROFILE, ENCODER = config.get("profile", "smoke"), config.get("encoder", "minilm
 CHOSEN = str(config.get("datasets", ""))
 GROUPS = {design.group(run): run.dataset for run in design.runs(PROFILE, filter(None, CHOSEN.split(",")), ENCODER)}
 DATASETS = sorted(set(GROUPS.values()))
+WORDS = f"--mlm-epochs {config['mlm_epochs']}" if config.get("mlm_epochs") else ""
+HOW = f"--device cuda {WORDS}" if config.get("gpu") else WORDS  # a job that finds no GPU ends at once
 DONE = f"_build/jobs/{PROFILE}"  # an empty file for each job that has ended well; results/ has the records
 
 
@@ -44,8 +46,6 @@ rule runs:
         touch(DONE + "/runs/{group}"),
     params:
         datasets=f"--datasets {CHOSEN}" if CHOSEN else "",
-        device="--device cuda" if config.get("gpu") else "",  # or the job ends at once, where there is none
-        words=f"--mlm-epochs {config['mlm_epochs']}" if config.get("mlm_epochs") else "",
     threads: int(config.get("threads", 1))
     resources:
         mem_mb=8000,
@@ -53,7 +53,7 @@ rule runs:
         **({"gpu": 1} if config.get("gpu") else {}),
     shell:
         "OMP_NUM_THREADS={threads} cluster-tune grid --profile {PROFILE} --encoder {ENCODER} {params.datasets}"
-        " {params.device} {params.words} --only {wildcards.group}"
+        " {HOW} --only {wildcards.group}"
 
 
 rule page:
@@ -65,4 +65,4 @@ rule page:
         mem_mb=8000,
         runtime=120,
     shell:
-        "cluster-tune page --all --profile {PROFILE} --encoder {ENCODER} --datasets {wildcards.dataset}"
+        "cluster-tune page --all --profile {PROFILE} --encoder {ENCODER} {WORDS} --datasets {wildcards.dataset}"
