@@ -13,7 +13,7 @@ FIRST_RUN := $(BUILD)/first_run
 PAGES := docstrings isear sms_spam ag_news dbpedia cfpb yahoo_answers 20_newsgroups subjectivity polarity
 CHAPTER_NOTEBOOKS := $(filter-out book/first_run.ipynb book/explore.ipynb,$(wildcard book/*.ipynb))
 PICTURE := book/_static/method.png
-MASKED := $(if $(MLM_EPOCHS),--mlm-epochs $(MLM_EPOCHS))
+HOW := $(if $(MLM_EPOCHS),--mlm-epochs $(MLM_EPOCHS)) $(if $(PROCESSES),--processes $(PROCESSES))
 SOURCES := $(wildcard lib/cluster_tune/*.py lib/cluster_tune/*.c) setup.py
 INPUTS := _config.yml _toc.yml $(wildcard book/*.md book/*.ipynb book/datasets/*.ipynb book/*.bib book/_static/* book/_ext/*)
 
@@ -66,8 +66,8 @@ bench: $(READY) ## measure against other implementations (minutes)
 	@set -e; for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python "$$file"; done
 
 pages: $(READY) ## execute the book's pages anew from results/; with PROFILE=cpu or paper, compute what is missing
-	$(if $(PROFILE),$(BIN)/cluster-tune grid --profile $(PROFILE) $(MASKED); $(BIN)/cluster-tune gather && \
-	    $(BIN)/cluster-tune page --all --profile $(PROFILE) $(MASKED),$(BIN)/cluster-tune refresh $(PAGES:%=book/datasets/%.ipynb))
+	$(if $(PROFILE),$(BIN)/cluster-tune grid --profile $(PROFILE) $(HOW); $(BIN)/cluster-tune gather && \
+	    $(BIN)/cluster-tune page --all --profile $(PROFILE) $(HOW),$(BIN)/cluster-tune refresh $(PAGES:%=book/datasets/%.ipynb))
 	$(BIN)/cluster-tune refresh $(CHAPTER_NOTEBOOKS)
 	$(BIN)/cluster-tune page explore --template explore
 	$(BIN)/cluster-tune readme

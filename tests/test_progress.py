@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from cluster_tune.progress import Progress
+from cluster_tune.progress import Beside, Progress
 
 RECORD = {"dataset": "d", "encoder": "e", "setting": "clust", "clustering": "sib", "recipe": "paper", "budget": 64,
           "repetition": 0, "accuracy": 0.5, "seconds": 2.4, "test_texts": 100}  # fmt: skip
@@ -30,7 +30,7 @@ def test_data_sets_add_up_to_one_bar(shown, capsys, tmp_path):
     shown("update", update(200))
     shown("run", RECORD)
     shown("elsewhere", {"texts": 100})
-    assert (shown.bar.n, shown.left, shown.read) == (4, 600, 300)
+    assert (shown.bar.n, shown.left, shown.read) == (4, 600, 400)
     out = capsys.readouterr().out.splitlines()
     assert out == ["d: 3 of 5 runs to do", "f: 4 of 4 runs to do", "d e clust paper 64 #0: accuracy 0.500, 2 s"]
     assert [line.split(maxsplit=2)[2] for line in (tmp_path / "log").read_text().splitlines()] == out
@@ -79,3 +79,17 @@ def test_a_screen_that_cannot_be_written_to_stops_nothing(shown, monkeypatch, tm
         with contextlib.suppress(OSError):
             full.close()
     assert len((tmp_path / "log").read_text().splitlines()) == 2
+
+
+def test_a_process_that_helps_says_its_runs_and_shows_no_bar(tmp_path, capsys):
+    said = []
+    beside = Beside(said.append, tmp_path / "log")
+    beside("plan", {"dataset": "d", "wanted": 2, "missing": 2, "texts": 1000})
+    beside("stage", {"what": "clustering"})
+    beside("update", update(200))
+    beside("elsewhere", {"texts": 100})
+    beside("run", RECORD)
+    beside.close()
+    assert said == ["d e clust paper 64 #0: accuracy 0.500, 2 s"]
+    assert [line.split(maxsplit=2)[2] for line in (tmp_path / "log").read_text().splitlines()] == said
+    assert capsys.readouterr() == ("", "")

@@ -128,15 +128,13 @@ def _complain(runs: int, left_out: list[str]) -> None:
 
 
 def _compute(wanted: list[design.Run], options: argparse.Namespace, log: Path | None = None, **more) -> list[str]:
-    """`experiment.ensure` with progress, and the options that every computation has."""
-    from cluster_tune import experiment
-    from cluster_tune.progress import Progress
+    """The runs that are missing, with the options that every computation has."""
+    from cluster_tune import processes
 
     if not wanted:
         raise InputError("that is a grid without runs; ask for at least one data set, setting, budget and repetition")
-    how = {"device": options.device, "precision": options.precision, "keep_models": options.keep_models}
-    with closing(Progress(log)) as progress:
-        return experiment.ensure(wanted, report=progress, **how, **more)
+    how = {key: getattr(options, key) for key in ("device", "precision", "keep_models", "processes")}
+    return processes.ensure(wanted, log=log, **how, **more)
 
 
 def _reference(options: argparse.Namespace) -> None:
@@ -209,7 +207,7 @@ def _page(options: argparse.Namespace) -> None:
     if options.all:
         _refuse(options, "with --all", "name", "template", "title", "out", "first_run")
         return _pages(options, parameters)
-    _refuse(options, "without --all", "datasets", "mlm_epochs", "device", "precision", "keep_models")
+    _refuse(options, "without --all", "datasets", "mlm_epochs", "device", "precision", "keep_models", "processes")
     if not options.name:
         raise InputError("page needs the name of a data set, or --all")
     template, given = options.template or "dataset", {"profile": options.profile, "encoder": options.encoder}
@@ -237,6 +235,7 @@ def _pages(options: argparse.Namespace, parameters: dict[str, str]) -> None:
 
     options.profile, options.encoder = options.profile or "cpu", options.encoder or "minilm"
     options.device, options.precision = options.device or "auto", options.precision or "auto"
+    options.processes = 1 if options.processes is None else options.processes
     names = options.datasets or design.profile(options.profile).datasets
     grids = {name: design.grid(name, options.encoder, options.profile) for name in names}
     compute = pages.convert("compute", parameters.get("compute", "true"), True)
@@ -437,7 +436,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--datasets", type=_names, default=[], metavar="A,B", help="with --all: these (default: the profile's)")
     one.add_argument("--encoder", help="as for run (default: minilm)")
     one.add_argument("--mlm-epochs", type=int, metavar="N", help="with --all: as for grid")
-    _device(one, "with --all: ", None)
+    _device(one, "with --all: ", given=False)
     one.add_argument("--template", help="a notebook of notebooks/ (default: dataset)")
     one.add_argument("--title", help="the page's title (default: the data set's)")
     one.add_argument("--out", help="where to write it (default: book/datasets/NAME.ipynb)")
@@ -452,9 +451,11 @@ def _columns(command: argparse.ArgumentParser) -> None:
     command.add_argument("--label-column", default="label", help="of a file of your own (default: label)")
 
 
-def _device(command: argparse.ArgumentParser, where: str = "", default: str | None = "auto") -> None:
-    command.add_argument("--device", default=default, help=f"{where}auto, cpu or cuda (default: auto)")
-    command.add_argument("--precision", default=default, help=f"{where}auto, bf16 or fp32 (default: auto)")
+def _device(command: argparse.ArgumentParser, where: str = "", given: bool = True) -> None:
+    auto, one = ("auto", 1) if given else (None, None)
+    command.add_argument("--device", default=auto, help=f"{where}auto, cpu or cuda (default: auto)")
+    command.add_argument("--precision", default=auto, help=f"{where}auto, bf16 or fp32 (default: auto)")
+    command.add_argument("--processes", type=int, default=one, metavar="N", help=f"{where}how many share the work (default: 1)")
     command.add_argument("--keep-models", action="store_true", help=f"{where}leave inter-trained weights in models/")
 
 

@@ -25,8 +25,8 @@ WITHOUT = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 def claim(name: str) -> Iterator[bool]:
     """Claim `name` for the length of the block; False, and no claim, where another process holds it.
 
-    Where the file system or the operating system has no locks every claim is granted. Not to be nested with itself: a process never stands in
-    its own way.
+    Where the file system or the operating system has no locks every claim is granted. Not to be nested with itself: a
+    process never stands in its own way.
     """
     try:
         import fcntl
@@ -45,6 +45,20 @@ def claim(name: str) -> Iterator[bool]:
         yield True
     finally:
         fcntl.lockf(file, fcntl.LOCK_UN, 1, place)
+
+
+def there() -> bool:
+    """Whether claims mean something here: the operating system and the file system of the results have locks."""
+    try:
+        import fcntl
+    except ImportError:
+        return False
+    try:
+        fcntl.lockf(_file(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _place("there"))
+        fcntl.lockf(_file(), fcntl.LOCK_UN, 1, _place("there"))
+    except OSError as error:
+        return error.errno not in WITHOUT
+    return True
 
 
 @contextmanager

@@ -1,13 +1,14 @@
 """What a long computation shows: a bar over its runs, when it will end, and a line for whatever is finished.
 
 Also to a log file, a line each with the time and the process. Nothing here decides or computes anything, and a display
-that fails stops nothing. Bars go to standard error, lines to standard output.
+that fails stops nothing. Bars go to standard error, lines to standard output. A process that helps another has no bar.
 """
 
 import contextlib
 import os
 import sys
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,8 +21,8 @@ FIRST = 20  # seconds of work before an estimate is shown
 class Progress:
     """Hears what `experiment.ensure` and `reference.ensure` report, several data sets into one bar.
 
-    The time left is that of the texts still to be read at the pace so far, since runs differ a hundredfold in what they
-    cost. It is counted on a clock that is never set; only the hour of the end comes from the one on the wall.
+    The time left is that of the texts still to be read at the pace so far, of all processes, since runs differ a hundredfold
+    in what they cost. It is counted on a clock that is never set; only the hour of the end comes from the one on the wall.
     """
 
     def __init__(self, log: Path | None = None):
@@ -62,7 +63,7 @@ class Progress:
 
     def elsewhere(self, facts: dict) -> None:
         """A run that another process finished."""
-        self.left -= facts["texts"]
+        self.count(facts["texts"])
         self.bar.update()
 
     def done(self, facts: dict) -> None:
@@ -71,13 +72,17 @@ class Progress:
 
     def line(self, text: str) -> None:
         """One line on standard output and in the log."""
-        with contextlib.suppress(OSError, ValueError):  # a full disk, a closed pipe or a closed stream
-            tqdm.write(text, file=sys.stdout)
-            sys.stdout.flush()
+        self.show(text)
         if self.log:
             stamp = datetime.now().astimezone().isoformat(timespec="seconds")
             with contextlib.suppress(OSError), open(self.log, "a", encoding="utf-8") as file:
                 file.write(f"{stamp} {os.getpid()} {text}\n")
+
+    def show(self, text: str) -> None:
+        """One line on standard output."""
+        with contextlib.suppress(OSError, ValueError):  # a full disk, a closed pipe or a closed stream
+            tqdm.write(text, file=sys.stdout)
+            sys.stdout.flush()
 
     def note(self, text: str) -> None:
         self.bar.set_postfix_str(", ".join(filter(None, (self.estimate(), text))), refresh=False)
@@ -99,3 +104,14 @@ class Progress:
     def close(self) -> None:
         if self.bar is not None:
             self.bar.close()
+
+
+class Beside(Progress):
+    """What a process says that helps the one with the bar: a line for each finished run, into the log, and to `say`."""
+
+    def __init__(self, say: Callable[[str], None], log: Path | None = None):
+        super().__init__(log)
+        self.show, self.bar = say, tqdm(disable=True)
+
+    def plan(self, facts: dict) -> None:
+        """Nothing: it is the plan of both."""
