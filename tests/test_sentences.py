@@ -70,6 +70,10 @@ def test_the_paper_s_ordering_in_words():
     found = agreement({("a", "sib"): 0.05, ("b", "sib"): 0.5, ("c", "sib"): 0.1})
     fails = sentences.agreement_in_words(found, kinds, PUBLISHED)
     assert "lowest NMI (sIB) is a, and a is topical, otherwise than in the paper" in fails
+    seeds = pd.concat([found.assign(nmi=found["nmi"] + shift) for shift in (-0.03, 0.03)])
+    assert "c (0.110) and a (0.060), where the two groups meet, are not told apart" in sentences.agreement_in_words(seeds, kinds, PUBLISHED)
+    apart = pd.concat([found.assign(nmi=found["nmi"] + shift) for shift in (-0.001, 0.001)])
+    assert "not told apart" not in sentences.agreement_in_words(apart, kinds, PUBLISHED)
 
 
 def test_the_paper_s_average_in_words():
@@ -84,6 +88,24 @@ def test_on_how_many_data_sets_it_helps():
     assert lines[1].endswith("not topical: too few runs yet.") and lines[2].endswith("that are topical: too few runs yet.")
     luck = pd.concat([both([0.1, 0.2, 0.3], [0.3, 0.1, 0.3])])
     assert "not told apart from plain on 1 of 1 (a); too few runs so far: b." in sentences.effects_in_words(luck, PRINTED, TOPICAL)
+
+
+def test_what_stays_when_all_data_sets_are_corrected_together():
+    """p of .049 for each of two data sets: each clear by itself, neither after Holm's method."""
+    near = [both([0.3, 0.3, 0.3], [0.3 + d for d in (0.06, 0.10, 0.14)], dataset=name, budget=budget) for name, budget in (("a", 64), ("b", 128))]
+    assert stats.paired_t([0] * 3, [0.06, 0.10, 0.14]).p == pytest.approx(0.0494, abs=1e-3)
+    lines = sentences.corrected_in_words(pd.concat(near), PRINTED).splitlines()
+    assert lines == ["- The paper's recipe: still told apart on 0 of 2.", "- The trained recipe: still told apart on 0 of 0."]
+    sure = both([0.1, 0.2, 0.3], [0.5, 0.6, 0.701], dataset="b", budget=128)
+    assert "on 2 of 2 (Set A and b)." in sentences.corrected_in_words(pd.concat([near[0], sure]), PRINTED, {"a": "Set A"})
+
+
+def test_the_same_with_more_labels():
+    frame = pd.concat([both([0.1, 0.2, 0.3], [0.5, 0.6, 0.71]), both([0.5, 0.6, 0.71], [0.1, 0.2, 0.3], budget=128),
+                       both([0.1], [0.2], dataset="style", budget=128)])
+    words = sentences.larger_in_words(frame, PRINTED, "paper", {"a": "Set A"})
+    assert words.startswith("- 128 labels: IT:CLUST is clearly below plain on 1 of 1 (Set A); too few runs so far: style.")
+    assert sentences.larger_in_words(frame[frame["budget"] == 64], PRINTED, "paper") == "There are no runs with more labels yet."
 
 
 def test_what_changes_beside_the_t_test():
@@ -188,14 +210,19 @@ def test_the_statements_of_section_5_3_follow_from_the_numbers():
 
 def test_whether_classes_come_apart_follows_from_the_shares():
     kinds = {"a": True, "b": False}
-    words = sentences.separation_in_words(distances(NED).rename(columns={"ned": "neighbours"}), kinds, SETS)
+
+    def both(values):
+        return distances(values).rename(columns={"ned": "neighbours"}).assign(silhouette=lambda frame: -frame["neighbours"])
+
+    words = sentences.separation_in_words(both(NED), kinds, SETS)
     assert words.splitlines() == [
         "- The share is larger after IT:CLUST, paper recipe, than before in 0 of 1 topical data sets and 0 of 1 other data sets; "
-        "of the topical ones it is not larger in Set A.",
-        "- The share is larger after IT:CLUST, trained recipe, than before in 0 of 1 other data sets."]
-    rising = {("a", "base", ""): 0.5, ("a", "clust", "paper"): 0.6}
-    words = sentences.separation_in_words(distances(rising).rename(columns={"ned": "neighbours"}), kinds, SETS)
-    assert words == "- The share is larger after IT:CLUST, paper recipe, than before in 1 of 1 topical data sets."
+        "of the topical ones it is not larger in Set A. The silhouette is larger in 1 of 1 topical data sets and 1 of 1 other data sets.",
+        "- The share is larger after IT:CLUST, trained recipe, than before in 0 of 1 other data sets. "
+        "The silhouette is larger in 1 of 1 other data sets."]
+    words = sentences.separation_in_words(both({("a", "base", ""): 0.5, ("a", "clust", "paper"): 0.6}), kinds, SETS)
+    assert words == ("- The share is larger after IT:CLUST, paper recipe, than before in 1 of 1 topical data sets. "
+                     "The silhouette is larger in 0 of 1 topical data sets.")
 
 
 def test_what_embeddings_gain_beside_what_accuracy_gains():

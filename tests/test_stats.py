@@ -94,6 +94,12 @@ def test_bonferroni():
     assert stats.bonferroni(0.5) == 1
 
 
+def test_holm_by_hand():
+    """.01 x 3, .03 x 2, and .04 x 1, which may not be less than the one before it."""
+    assert stats.holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
+    assert stats.holm([0.9, 0.8]).tolist() == [1, 1] and len(stats.holm([])) == 0
+
+
 def test_bootstrap_is_seeded_and_centred():
     groups = [[0.1, 0.2, 0.23], [0.4, 0.41, 0.44]]
     first, again = stats.bootstrap(groups, n=500, seed=3), stats.bootstrap(groups, n=500, seed=3)
@@ -308,6 +314,15 @@ def test_neighbours_by_hand_and_by_scikit_learn():
 
     nearest = NearestNeighbors(n_neighbors=2).fit(points).kneighbors(points)[1][:, 1]
     assert stats.neighbours(points, labels) == pytest.approx((labels[nearest] == labels).mean())
+
+
+def test_silhouettes_by_hand():
+    """On a line, 1 from one's own class and 9 to 11 from the other: 1 - 1/10 at the ends, 1 - 1/9.5 or 1 - 1/10.5."""
+    line = np.array([[0.0, 0], [1, 0], [10, 0], [11, 0]])
+    expected = np.mean([1 - 1 / 10.5, 1 - 1 / 9.5] * 2)
+    assert stats.silhouette(line, list("aabb")) == pytest.approx(expected)
+    assert stats.silhouette(line, list("abba")) < 0
+    assert np.isnan(stats.silhouette(line, list("aaaa"))) and np.isnan(stats.silhouette(line, list("abcd")))
 
 
 def test_neighbours_in_one_place_and_alone():

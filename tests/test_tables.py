@@ -7,8 +7,21 @@ from frames import (
 )
 from scipy import stats as distributions
 
-from cluster_tune import design, tables
+from cluster_tune import design, stats, tables
 from cluster_tune.errors import InputError
+
+
+def test_ends_of_intervals_say_on_which_side_of_zero_they_are():
+    assert [tables.end(value) for value in (-0.016, 0.0004, 0.05, -1.24, 0.0)] == ["−0.02", "0.0004", "0.1", "−1.2", "0.0"]
+    assert tables.end(float("nan")) == tables.MISSING
+    assert tables.points(stats.Interval(0.072, -0.00016, 0.144)) == "+7.2 [−0.02, 14.4]"
+
+
+def test_gain_is_over_the_samples_that_both_have():
+    """The third sample of the plain model has no counterpart: 20 to 40 %, not 30 to 40."""
+    frame = pd.concat([runs([0.2, 0.2, 0.5]), runs([0.4, 0.4], "clust")])
+    row = tables.accuracy_table(frame, "paper", 64).iloc[0]
+    assert row["plain"].startswith("30.0 ±") and (row["Gain"], row["Error reduction"]) == ("100 %", "25 %")
 
 
 def test_numbers_as_text():

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cluster_tune import __main__, design, paths, results, verdicts
+from cluster_tune import __main__, datasets, design, paths, results, verdicts
 from cluster_tune.errors import InputError
 from cluster_tune.verdicts import Found
 
@@ -194,15 +194,20 @@ def test_the_gain_diminishes_or_does_not():
 
 
 def test_clusterings_compare_all_three():
-    parts = []
-    for name, best in (("isear", "sib"), ("ag_news", "sib"), ("cfpb", "kmeans"), ("dbpedia", "sib"), ("polarity", "sib")):
-        for clustering in design.CLUSTERINGS:
-            frame = runs([], [0.5 + 0.1 * (clustering == best)] * 2, name)
-            parts.append(frame.assign(clustering=clustering))
-    parts.append(runs([], [0.0], "isear").assign(clustering="sib", repetition=2))  # a sample that the others have not seen
-    here = found(pd.concat(parts), claim("holds", measure="clusterings"))
-    assert (here.value, here.text) == (1.0, "sIB ahead in 4 of 5 data sets")
-    assert found(pd.concat(parts[:12]), claim("holds", measure="clusterings")) is None  # four of nine tell nothing of most
+    def parts(lead):
+        found = []
+        for name, best in (("isear", "sib"), ("ag_news", "sib"), ("cfpb", "kmeans"), ("dbpedia", "sib"), ("polarity", "sib")):
+            for clustering in design.CLUSTERINGS:
+                frame = runs([], [0.5 + (lead if best == "sib" else 0.02) * (clustering == best)] * 2, name)
+                found.append(frame.assign(clustering=clustering))
+        unseen = runs([], [0.0], "isear").assign(clustering="sib", repetition=2)  # a sample that the others have not seen
+        return [*found, unseen]
+
+    one = claim("holds", measure="clusterings")
+    here = found(pd.concat(parts(0.1)), one)
+    assert here.value == 1 and here.text.startswith("sIB ahead in 4 of 5 data sets; mean lead in points over k-means 7.6 [")
+    assert decide(one, found(pd.concat(parts(0.01)), one)) == "undecided"  # ahead in as many, but by less than it is behind in one
+    assert found(pd.concat(parts(0.1)[:12]), one) is None  # four of nine tell nothing of most
 
 
 def test_as_many_clusters_as_classes():
@@ -222,9 +227,11 @@ def test_fewer_epochs_on_masked_words_are_told():
     frame = frame.assign(setting=frame["setting"].replace({"base": "mlm"}), mlm_epochs=epochs)
     one = claim("sign", "+", "pooled", budget="64", setting="mlm>clust")
     assert found(frame, one).text.endswith("(3 of 9 data sets)")
-    assert found(frame, one).unlike == "masked words for 3 epochs, in the paper for 30"
+    assert found(frame, one).unlike == "masked words for 3 epochs; in the paper for 30"
     assert decide(one, found(frame, one)) == "not comparable"
     assert decide(one, found(frame.assign(mlm_epochs=30), one)) == "directional"
+    mixed = frame.assign(mlm_epochs=epochs.mask(frame["dataset"] == "isear", (epochs > 0).astype(int)))
+    assert found(mixed, one).unlike == "masked words for 1 or 3 epochs, by data set; in the paper for 30"
 
 
 def test_how_far_the_runs_have_got_with_a_setting():
@@ -254,8 +261,14 @@ def test_classes_come_apart_in_maps():
             for setting, labels in (("base", before), ("clust", after))]
     projection = pd.concat(maps)
     here = found(None, claim("holds", measure="separation"), projection=projection)
-    assert (here.value, here.text) == (0.0, "clearer in 1 (2 of 6 data sets)")
+    assert (here.value, here.text) == (0.0, "clearer in 1 by nearest neighbours and in 1 by silhouettes (2 of 6 data sets)")
     assert found(None, claim("holds", measure="separation")) is None
+    # Two islands of a class on either side of the other: neighbours are all of one class, and yet classes are not apart.
+    islands = pd.DataFrame({"x": [0, 0.1, 10, 10.1, 20, 20.1], "y": 0.0})
+    kept = [islands.assign(dataset="isear", setting=setting, clustering=clustering, recipe=recipe, label=list(labels))
+            for setting, clustering, recipe, labels in (("base", "", "", "abbbba"), ("clust", "sib", "paper", "aabbaa"))]
+    here = found(None, claim("holds", measure="separation"), projection=pd.concat(kept))
+    assert here.text.startswith("clearer in 1 by nearest neighbours and in ")
     assert found(None, claim("sign", "+", "separation_and_gain"), projection=projection) is None  # three say nothing
 
 
@@ -266,6 +279,31 @@ def test_against_a_reference_method():
     reference = pd.DataFrame(rows, columns=["dataset", "method", "budget", "repetition", "accuracy"])
     here = found(frame, claim("sign", "+", "against_method", setting="nb_bow"), reference=reference)
     assert here.value == pytest.approx(9) and here.low == pytest.approx(9 - 4.303 / np.sqrt(3), abs=0.01)
+    assert here.text.endswith("; with fewest labels 9.0 [6.5, 11.5]")
+    more = pd.concat([frame, frame.assign(budget=128)])
+    later = pd.concat([reference, reference.assign(budget=128, accuracy=0.6)])  # level there
+    here = found(more, claim("sign", "+", "against_method", setting="nb_bow"), reference=later)
+    assert here.value == pytest.approx(4.5) and here.text.endswith("; with fewest labels 9.0 [6.5, 11.5]")
+
+
+def test_the_lowest_nmi_are_undecided_where_seeds_do_not_tell():
+    def agreement(following):
+        levels = dict.fromkeys(datasets.kinds(), 0.5) | {"isear": following, "sms_spam": 0.1, "subjectivity": 0.05, "polarity": 0.01}
+        rows = [(name, "sib", seed, level + 0.01 * seed) for name, level in levels.items() for seed in (-1, 0, 1)]
+        return pd.DataFrame(rows, columns=["dataset", "clustering", "seed", "nmi"])
+
+    one = claim("holds", measure="lowest_nmi")
+    assert decide(one, found(None, one, agreement=agreement(0.3))) == "directional"
+    near = found(None, one, agreement=agreement(0.11))
+    assert decide(one, near) == "undecided" and near.text.endswith("(SMS spam not told from ISEAR, which follows)")
+    assert decide(one, found(None, one, agreement=agreement(0.09))) == "fails"
+
+
+def test_data_sets_that_begin_later_are_named():
+    names = [name for name in datasets.kinds() if datasets.info(name).paper_train and name != "20_newsgroups"]
+    frame = pd.concat([runs([0.3, 0.31, 0.3], [0.5, 0.5, 0.51], name) for name in names])
+    here = found(frame, claim("significance", "1e-6", "test", budget="64", setting="base"))
+    assert here.text.endswith("(8 data sets; 20 Newsgroups begins at 128)") and not here.unlike
 
 
 def test_embeddings_before_and_after():

@@ -60,7 +60,7 @@ class Answer:
 
 
 METHODS = {
-    "tfidf": Answer("TF-IDF", "", "train on the real labels alone, without a pretrained model"),
+    "tfidf": Answer("TF-IDF", "", "(for comparison) train on the real labels alone, without a pretrained model"),
     "tfidf_noised": Answer("TF-IDF, words swapped and deleted", "tfidf", "augment: random swap and deletion"),
     "tfidf_synonyms": Answer("TF-IDF, synonyms", "tfidf", "augment: replace words by synonyms"),
     "tfidf_pseudo": Answer("TF-IDF, self-training", "tfidf", "pseudo-label the unlabelled texts and train again"),
@@ -71,9 +71,9 @@ METHODS = {
     "frozen_noised": Answer("frozen, words swapped and deleted", "frozen", "augment: random swap and deletion"),
     "frozen_synonyms": Answer("frozen, synonyms", "frozen", "augment: replace words by synonyms"),
     "frozen_pseudo": Answer("frozen, self-training", "frozen", "pseudo-label the unlabelled texts and train again"),
-    "frozen_spread": Answer("frozen, label spreading", "frozen", "use the unlabelled texts: spread labels over them"),
-    "open_only": Answer("open data only", "frozen", "train on the open data alone", True),
-    "open_and_real": Answer("open and real data at once", "frozen", "train on both, each weighing as much", True),
+    "frozen_spread": Answer("frozen, label spreading", "frozen", "use the unlabelled texts: (our variant) spread labels over them"),
+    "open_only": Answer("open data only", "frozen", "(the asker's idea) train on the open data alone", True),
+    "open_and_real": Answer("open and real data at once", "frozen", "(our variant) train on both, each weighing as much", True),
     "open_then_head": Answer("tuned on open data, frozen", "frozen", "open data first, then the classifier", True),
     "open_then_real": Answer("tuned on open data, then real", "plain", "open data first, then all of the model", True),
     "multitask": Answer("two tasks at once, marked", "plain", "a marker for each task, one table of classes", True),
@@ -588,9 +588,9 @@ def table(scores: pd.DataFrame, budget: int) -> pd.DataFrame:
 def effects(scores: pd.DataFrame) -> pd.DataFrame:
     """What each method is worth against the one it builds on, at each budget, in points of accuracy.
 
-    Columns: method, against, budget, datasets (how many), only (its name where it is one), difference, low, high: a 95 %
-    interval, over data sets and repetitions by bootstrap, over repetitions by Student's t where there is one data set.
-    Only samples that both have count.
+    Columns: method, against, budget, datasets (how many), better (on how many of them by the mean), only (its name where it
+    is one), difference, low, high: a 95 % interval by Student's t, over the means of the data sets, over repetitions where
+    there is one data set. Only samples that both have count.
     """
     wide = 100 * scores.pivot(index=["budget", "dataset", "repetition"], columns="method", values="accuracy")
     rows = []
@@ -599,18 +599,20 @@ def effects(scores: pd.DataFrame) -> pd.DataFrame:
             for budget, part in (wide[method] - wide[against]).dropna().groupby("budget"):
                 sets = {name: group.to_numpy() for name, group in part.groupby("dataset")}
                 first, alone = next(iter(sets)), len(sets) == 1
-                span = stats.t_interval(sets[first]) if alone else stats.bootstrap(sets.values())
-                rows.append((method, against, budget, len(sets), first if alone else "", span.estimate, span.low, span.high))
-    columns = ["method", "against", "budget", "datasets", "only", "difference", "low", "high"]
+                means = [group.mean() for group in sets.values()]
+                span = stats.t_interval(sets[first] if alone else means)
+                better = sum(mean > 0 for mean in means)
+                rows.append((method, against, budget, len(sets), better, first if alone else "", span.estimate, span.low, span.high))
+    columns = ["method", "against", "budget", "datasets", "better", "only", "difference", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def effects_table(scores: pd.DataFrame) -> pd.DataFrame:
     """`effects` to be read: a row a method and budget, with a verdict by the interval."""
     rows = [
-        {"Method": TITLES[row.method], "Against": TITLES[row.against], "Labels": row.budget, "Data sets": row.datasets,
+        {"Method": TITLES[row.method], "Against": TITLES[row.against], "Labels": row.budget, "Better on": f"{row.better} of {row.datasets}",
          "Difference, points": tables.number(row.difference),
-         "95 % interval": f"{tables.number(row.low)} to {tables.number(row.high)}", "Verdict": _verdict(row)}
+         "95 % interval": f"{tables.end(row.low)} to {tables.end(row.high)}", "Verdict": _verdict(row)}
         for row in effects(scores).itertuples()
     ]  # fmt: skip
     return pd.DataFrame(rows)

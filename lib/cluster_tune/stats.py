@@ -134,6 +134,16 @@ def _differences(before: Sequence[float], after: Sequence[float]) -> np.ndarray:
     return after - before
 
 
+def holm(ps: Sequence[float]) -> np.ndarray:
+    """The p of a family of tests, (n,), corrected by Holm's method, which is never less powerful than Bonferroni's."""
+    ps = np.asarray(ps, float)
+    order = np.argsort(ps)
+    stepped = np.maximum.accumulate(ps[order] * np.arange(len(ps), 0, -1))
+    corrected = np.empty(len(ps))
+    corrected[order] = np.minimum(stepped, 1)
+    return corrected
+
+
 def bonferroni(p: float, tests: int = 8) -> float:
     """`p` corrected for a family of `tests`; the paper's family is its eight budgets."""
     return float(min(1.0, p * tests))
@@ -289,9 +299,10 @@ def comparison(runs: pd.DataFrame, before: str = "base", after: str = "clust", t
     """Table 3 and more: one row a budget, pooling data sets and repetitions.
 
     Columns: budget, datasets, n (pairs), difference (in accuracy, the mean over pairs, which the tests are about), t, p,
-    p_bonferroni, p_wilcoxon; and mean, low, high: the mean over data sets with its 95 % interval by `bootstrap` over
-    data sets and repetitions, by `t_interval` if there is one data set. The two means part where data sets have
-    different numbers of pairs. Budgets with fewer than two pairs are left out.
+    p_bonferroni, p_wilcoxon; p_datasets, the paired t-test's on one mean a data set (NaN for one); and mean, low, high:
+    the mean over data sets with its 95 % interval by `bootstrap` over data sets and repetitions, by `t_interval` if
+    there is one data set. The two means part where data sets have different numbers of pairs. Budgets with fewer than
+    two pairs are left out.
     """
     rows = []
     for budget, group in pairs(runs, before, after).groupby("budget"):
@@ -300,9 +311,12 @@ def comparison(runs: pd.DataFrame, before: str = "base", after: str = "clust", t
         test, signed = paired_t(group["before"], group["after"]), wilcoxon(group["before"], group["after"])
         sets = [part.to_numpy() for _, part in (group["after"] - group["before"]).groupby("dataset")]
         interval = bootstrap(sets) if len(sets) > 1 else t_interval(sets[0])
+        means = group.groupby("dataset").mean()
+        units = paired_t(means["before"], means["after"]).p if len(sets) > 1 else float("nan")
         rows.append((budget, len(sets), test.n, test.difference, test.statistic, test.p, bonferroni(test.p, tests),
-                     signed.p, interval.estimate, interval.low, interval.high))
-    columns = ["budget", "datasets", "n", "difference", "t", "p", "p_bonferroni", "p_wilcoxon", "mean", "low", "high"]
+                     signed.p, units, interval.estimate, interval.low, interval.high))
+    columns = ["budget", "datasets", "n", "difference", "t", "p", "p_bonferroni", "p_wilcoxon", "p_datasets", "mean", "low",
+               "high"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -442,10 +456,21 @@ def neighbours(points: np.ndarray, labels: Sequence) -> float:
     return float((codes[np.where(itself, nearest[:, 1], nearest[:, 0])] == codes).mean())
 
 
+def silhouette(points: np.ndarray, labels: Sequence) -> float:
+    """The mean silhouette of n points, shape (n, d), with their labels for clusters: 1 for classes far apart, 0 for
+    classes in one place, below 0 where points lie nearer to another class; NaN for fewer than two classes."""
+    from sklearn.metrics import silhouette_score
+
+    points, codes = _coded(points, labels)
+    return float(silhouette_score(points, codes)) if 1 < codes.max() + 1 < len(points) else float("nan")
+
+
 def separation(points: pd.DataFrame, by: Sequence[str] = ("dataset", "setting", "clustering", "recipe")) -> pd.DataFrame:
-    """`neighbours` of each picture of embeddings: a row a combination of `by`, with the column `neighbours`."""
-    rows = [(*keys, neighbours(part[["x", "y"]], part["label"])) for keys, part in points.groupby(list(by), sort=False)]
-    return pd.DataFrame(rows, columns=[*by, "neighbours"])
+    """How far classes come apart in each picture of embeddings: a row a combination of `by`, with the columns
+    `neighbours` and `silhouette`."""
+    rows = [(*keys, *(measure(part[["x", "y"]], part["label"]) for measure in (neighbours, silhouette)))
+            for keys, part in points.groupby(list(by), sort=False)]
+    return pd.DataFrame(rows, columns=[*by, "neighbours", "silhouette"])
 
 
 def _coded(embeddings: np.ndarray, labels: Sequence) -> tuple[np.ndarray, np.ndarray]:

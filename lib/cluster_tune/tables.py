@@ -22,6 +22,7 @@ CLUSTERINGS = {"sib": "sIB", "kmeans": "k-means", "hartigan": "Hartigan's k-mean
 OTHERS = ("kmeans", "hartigan")  # what Figure 6 compares sIB with
 RECIPES = {"paper": "the paper's recipe", "trained": "the trained recipe"}
 WAYS = {"authors": "a Trainer like the authors'", "tuned": "a Trainer, tuned", "ours": "this package"}
+SEPARATION = {"neighbours": "nearest neighbours", "silhouette": "silhouettes"}  # how far classes come apart in a picture
 MISSING = "–"
 NOT_BELOW = "≥ .05"  # a p that the paper's Table 3 does not print
 FEW = 3  # below three repetitions an interval says nothing
@@ -68,7 +69,8 @@ def accuracy_table(
 
     `topical` says which data sets are topical: each kind with two complete rows gets a row of averages, which are
     means of the data sets' own ratios, as in the paper. `titles` gives names to show, `stand_in` another budget for
-    some data sets (the paper shows 20 newsgroups at 128). Each mean is over all repetitions of its setting.
+    some data sets (the paper shows 20 newsgroups at 128). Each mean is over all repetitions of its setting, gain and
+    error reduction over those that both have.
     """
     topical = {name: None if kind is None else bool(kind) for name, kind in (topical or {}).items()}
     titles, stand_in = titles or {}, stand_in or {}
@@ -130,8 +132,9 @@ def _accuracy_row(runs: pd.DataFrame, name: str, budget: int, before: str, after
     for key, setting in (("before", before), ("after", after)):
         values = runs.loc[runs["setting"] == setting, "accuracy"]
         row |= {key: values.mean(), f"{key}_sem": stats.sem(values)}
-    return row | {"gain": stats.gain(row["before"], row["after"]),
-                  "reduction": stats.error_reduction(row["before"], row["after"])}
+    both = stats.pairs(runs, before, after).mean()
+    return row | {"gain": stats.gain(both["before"], both["after"]),
+                  "reduction": stats.error_reduction(both["before"], both["after"])}
 
 
 def _shown(row: Mapping, title: str) -> tuple:
@@ -558,17 +561,17 @@ def comparison_table(
     """Table 3 with more beside it: one row a budget; differences in points, as the mean over pairs that the tests are
     about and as the mean over data sets with its interval; the corrected p as the paper prints it.
 
-    That p is not given where it is not below .05. The plain p, Wilcoxon's and the 95 % interval stand beside it, and
-    the paper's own p where `published` has it (budget -> p).
+    That p is not given where it is not below .05. The plain p, Wilcoxon's, that of one mean a data set and the 95 %
+    interval stand beside it, and the paper's own p where `published` has it (budget -> p).
     """
     rows = [
         (int(row.budget), f"{row.n} ({row.datasets})", number(100 * row.difference),
          interval(stats.Interval(row.mean, row.low, row.high), 1, 100), p_value(row.p),
-         p_value(row.p_bonferroni) if row.p_bonferroni < 0.05 else NOT_BELOW, p_value(row.p_wilcoxon))
+         p_value(row.p_bonferroni) if row.p_bonferroni < 0.05 else NOT_BELOW, p_value(row.p_wilcoxon), p_value(row.p_datasets))
         for row in stats.comparison(runs, before, after, tests).itertuples()
     ]
     columns = ["Labels", "Pairs (data sets)", "Difference, points", "Mean over data sets, 95 % interval", "p, paired t",
-               f"p, corrected for {tests}", "p, Wilcoxon"]
+               f"p, corrected for {tests}", "p, Wilcoxon", "p, a mean a data set"]
     table = pd.DataFrame(rows, columns=columns)
     return table if published is None else table.assign(**{"p, paper": [p_value(published.get(n)) for n in table["Labels"]]})
 
@@ -653,7 +656,7 @@ def _word_epochs(runs: pd.DataFrame) -> str:
     if masked.empty:
         return ""
     counts = masked.groupby("setting")["mlm_epochs"].unique()
-    ours = [f"{'/'.join(map(str, sorted(found)))} ({TITLES[setting]})" for setting, found in counts.items()]
+    ours = [f"{' or '.join(map(str, sorted(found)))} ({TITLES[setting]})" for setting, found in counts.items()]
     return f"{', '.join(ours)}; the paper: {PAPERS_WORD_EPOCHS}"
 
 
@@ -703,7 +706,7 @@ def points(interval: stats.Interval | None) -> str:
     """A difference of accuracies in points with its interval, such as "+1.2 [−0.3, 2.7]"; an en dash for none."""
     if interval is None or pd.isna(interval.estimate):
         return MISSING
-    ends = "" if pd.isna(interval.low) else f" [{number(100 * interval.low)}, {number(100 * interval.high)}]"
+    ends = "" if pd.isna(interval.low) else f" [{end(100 * interval.low)}, {end(100 * interval.high)}]"
     return signed(interval.estimate) + ends
 
 
@@ -901,8 +904,15 @@ def interval(found: stats.Interval, decimals: int = 1, scale: float = 1) -> str:
     """An estimate with its interval: "0.57 [−0.12, 0.88]"; the ends are left out where there are none."""
     if pd.isna(found.estimate):
         return MISSING
-    ends = "" if pd.isna(found.low) else f" [{number(scale * found.low, decimals)}, {number(scale * found.high, decimals)}]"
+    ends = "" if pd.isna(found.low) else f" [{end(scale * found.low, decimals)}, {end(scale * found.high, decimals)}]"
     return number(scale * found.estimate, decimals) + ends
+
+
+def end(value: float, decimals: int = 1) -> str:
+    """An end of an interval, with more decimals where rounding would hide on which side of 0 it lies."""
+    while value and abs(value) < 0.5 * 10.0**-decimals and decimals < 6:
+        decimals += 1
+    return number(value, decimals)
 
 
 # --- Reference methods beside fine-tuned models ----------------------------------------------------------------------

@@ -37,9 +37,11 @@ RULES = {
     "statistical": "the paper's encoder only: the 95 % interval over repetitions (Student's t) and one as wide around "
     "the printed number must overlap, since the paper prints no spread",
     "sign": "the 95 % interval of the difference must lie on the printed side of zero, and for a printed zero on neither; where "
-    "it includes zero the claim stays undecided, whether it says that there is a difference or that there is none",
+    "it includes zero the claim stays undecided, whether it says that there is a difference or that there is none. The "
+    "interval is Student's t over samples for one data set and over data sets for several, a bootstrap over both where Table 3 pools",
     "significance": "p after Bonferroni's correction must be below .05 where the printed one is, and only there",
-    "holds": "an order or a statement without a number: it must hold as stated",
+    "holds": "an order or a statement without a number: it must hold as stated; it stays undecided where ours is within its own "
+    "spread, or says one thing by one measure and another by the next",
     "slip": "declared: the paper contradicts itself",
     "other": "declared: not comparable",
     "none": "declared: not attempted",
@@ -204,6 +206,8 @@ def _by_significance(claim: Claim, found: Found) -> str:
 
 
 def _by_holds(claim: Claim, found: Found) -> str:
+    if math.isnan(found.value):
+        return "undecided"
     return "directional" if found.value else "fails"
 
 
@@ -403,10 +407,18 @@ def _test(e: Evidence, claim: Claim, recipe: str) -> Found | None:
     row = _pooled_row(e, recipe, claim.setting, "clust", claim.budget)
     if row is None:
         return None
-    points, share = tables.number(100 * row.difference), _share(row.datasets, e, "")
+    budget = int(claim.budget)
+    points, lacking = tables.number(100 * row.difference), _lacking(e, recipe, claim.setting, budget)
+    share = _share(row.datasets, e, "") if lacking else f"{row.datasets} data sets{_begin_later(budget)}"
     text = f"p {tables.p_value(row.p_bonferroni)}, {points} points ({share})"
     p = float(row.p_bonferroni if row.difference > 0 else 1.0)
-    return Found(p, text, unlike=_masked(e, claim.setting, claim.budget) or _lacking(e, recipe, claim.setting, int(claim.budget)))
+    return Found(p, text, unlike=_masked(e, claim.setting, claim.budget) or lacking)
+
+
+def _begin_later(budget: int) -> str:
+    """The data sets that the paper shows from larger budgets on only."""
+    later = [f"{datasets.titles()[name]} begins at {least}" for name, least in design.SMALLEST.items() if least > budget]
+    return f"; {sentences.listed(later)}" if later else ""
 
 
 def _lacking(e: Evidence, recipe: str, before: str, budget: int) -> str:
@@ -444,7 +456,10 @@ def _masked(e: Evidence, settings: str, budget: str) -> str:
     used = e.runs[e.runs["setting"].isin(settings.split(">")) & (e.runs["budget"] == int(budget))]
     usual = {0, design.RECIPES["paper"].mlm_epochs}
     epochs = sorted(set(used["mlm_epochs"]) - usual) if "mlm_epochs" in used else []
-    return f"masked words for {'/'.join(map(str, epochs))} epochs, in the paper for {max(usual)}" if epochs else ""
+    if not epochs:
+        return ""
+    here = f"{' or '.join(map(str, epochs))} epoch{'s' * (epochs != [1])}{', by data set' * (len(epochs) > 1)}"
+    return f"masked words for {here}; in the paper for {max(usual)}"
 
 
 def _as_classes(e: Evidence, claim: Claim, recipe: str) -> Found | None:
@@ -478,32 +493,45 @@ def _diminishes(e: Evidence, claim: Claim, recipe: str) -> Found | None:
 
 def _clusterings(e: Evidence, claim: Claim, recipe: str) -> Found | None:
     """In how many data sets inter-training on sIB's clusters is ahead of both k-means on the samples that all three
-    have, and whether in most."""
+    have, and whether in most; undecided where its lead over one of them, in the mean over data sets, may be nothing."""
     runs = e.runs[(e.runs["recipe"] == recipe) & (e.runs["setting"] == "clust")]
     wide = runs.set_index(["dataset", "budget", "repetition", "clustering"])["accuracy"].unstack()
     means = wide.reindex(columns=list(design.CLUSTERINGS)).dropna().groupby("dataset").mean()
     if 2 * len(means) < len(e.sizes):  # "most data sets" is nothing that a few of them can tell
         return None
     best = int((means.idxmax(axis=1) == "sib").sum())
-    return Found(float(2 * best > len(means)), f"sIB ahead in {best} of {len(means)} data sets")
+    leads = {name: stats.t_interval(100 * (means["sib"] - means[name])) for name in tables.OTHERS}
+    most, sure = 2 * best > len(means), not any(lead.includes_zero for lead in leads.values())
+    over = ", ".join(f"over {tables.CLUSTERINGS[name]} {tables.interval(lead)}" for name, lead in leads.items())
+    return Found(_told(most, sure), f"sIB ahead in {best} of {len(means)} data sets; mean lead in points {over}")
+
+
+def _told(held: bool, sure: bool) -> float:
+    """Whether a statement held, as a number; NaN where it did but may not again."""
+    return float(held) if sure or not held else math.nan
 
 
 # --- Measures: reference methods, clusters, embeddings -------------------------------------------------------------
 
 
 def _against_method(e: Evidence, claim: Claim, recipe: str) -> Found | None:
-    """IT:CLUST less a reference method in points: the mean over budgets of each data set, and then over these."""
+    """IT:CLUST less a reference method in points: the mean over budgets of each data set, and then over these; beside it
+    the same at each data set's smallest budget."""
     clust = _under(e, recipe)
     keys = ["dataset", "budget", "repetition"]
     clust = clust[clust["setting"] == "clust"].set_index(keys)["accuracy"]
     if e.reference.empty or clust.empty:
         return None
     method = e.reference[e.reference["method"] == claim.setting].set_index(keys)["accuracy"]
-    apart = (100 * (clust - method)).dropna().groupby("dataset").mean()
+    leads = (100 * (clust - method)).dropna()
+    apart = leads.groupby("dataset").mean()
     if len(apart) < FEW:
         return None
-    span = stats.t_interval(apart)
-    return Found(span.estimate, f"{_points(span)} ({_share(len(apart), e, '')})", span.low, span.high)
+    span, budgets = stats.t_interval(apart), leads.index.get_level_values("budget")
+    least = leads[budgets == leads.groupby("dataset").transform(lambda part: part.index.get_level_values("budget").min())]
+    few = stats.t_interval(least.groupby("dataset").mean())
+    text = f"{_points(span)} ({_share(len(apart), e, '')}, mean over their budgets so far); with fewest labels {tables.interval(few)}"
+    return Found(span.estimate, text, span.low, span.high)
 
 
 def _nmi(e: Evidence) -> pd.Series:
@@ -512,13 +540,19 @@ def _nmi(e: Evidence) -> pd.Series:
 
 
 def _lowest_nmi(e: Evidence, claim: Claim, recipe: str) -> Found | None:
-    """Whether the data sets of lowest NMI are those that are not topical."""
+    """Whether the data sets of lowest NMI are those that are not topical; undecided where seeds do not tell the last of
+    these from the next."""
     if e.agreement.empty or len(nmi := _nmi(e)) < len(e.sizes):
         return None
     others = set(_group(e.sizes, "other")["dataset"])
     lowest = nmi.nsmallest(len(others)).index
-    titles = datasets.titles()
-    return Found(float(set(lowest) == others), ", ".join(titles[name] for name in lowest))
+    titles, last, text = datasets.titles(), lowest[-1], ", ".join(datasets.titles()[name] for name in lowest)
+    following = nmi.drop(lowest).idxmin()
+    seeds = e.agreement[e.agreement["clustering"] == "sib"].groupby("dataset")["nmi"]
+    values = [seeds.get_group(name) for name in (following, last)]
+    sure = min(map(len, values)) >= FEW and not stats.welch(*values).includes_zero
+    text += "" if sure else f" ({titles[last]} not told from {titles[following]}, which follows)"
+    return Found(_told(set(lowest) == others, sure), text)
 
 
 def _nmi_and_reduction(e: Evidence, claim: Claim, recipe: str) -> Found | None:
@@ -530,21 +564,23 @@ def _nmi_and_reduction(e: Evidence, claim: Claim, recipe: str) -> Found | None:
     return _correlated(_nmi(e), reduction, e)
 
 
-def _correlated(first: pd.Series, second: pd.Series, e: Evidence) -> Found:
+def _correlated(first: pd.Series, second: pd.Series, e: Evidence, ranks: bool = False) -> Found:
+    """Pearson's correlation over data sets, or that of the ranks."""
     both = pd.concat([first, second], axis=1).dropna()
+    both = both.rank() if ranks else both
     span = stats.correlation(both.iloc[:, 0], both.iloc[:, 1])
     shown = f"{tables.number(span.estimate, 2)}, {tables.number(span.low, 2)} to {tables.number(span.high, 2)}"
-    return Found(span.estimate, f"correlation {shown} ({_share(len(both), e, '')})", span.low, span.high)
+    return Found(span.estimate, f"{'rank ' * ranks}correlation {shown} ({_share(len(both), e, '')})", span.low, span.high)
 
 
 def _nmi_and_clusters(e: Evidence, claim: Claim, recipe: str) -> Found | None:
-    """The correlation of NMI with how far the nearest cluster's label is ahead of the plain model, at 64 labels."""
-    base = _under(e, recipe)
-    base = base[(base["setting"] == "base") & (base["budget"] == 64)].groupby("dataset")["accuracy"].mean()
-    if e.agreement.empty or e.reference.empty or len(base) <= FEW:
+    """The rank correlation of NMI with how far the nearest cluster's label is ahead of IT:CLUST, at Table 2's budgets."""
+    tuned, budgets = _at_64(e, recipe, ""), e.printed.set_index("dataset")["budget"]
+    if e.agreement.empty or e.reference.empty or len(tuned) <= FEW:
         return None
-    found = e.reference[(e.reference["method"] == "cluster_sib") & (e.reference["budget"] == 64)]
-    return _correlated(_nmi(e), (found.groupby("dataset")["accuracy"].mean() - base).dropna(), e)
+    chosen = (e.reference["method"] == "cluster_sib") & (e.reference["budget"] == e.reference["dataset"].map(budgets))
+    found = 100 * e.reference[chosen].groupby("dataset")["accuracy"].mean()
+    return _correlated(_nmi(e), (found - tuned["clust"]).dropna(), e, ranks=True)
 
 
 def _seconds(e: Evidence, claim: Claim, recipe: str) -> Found | None:
@@ -556,33 +592,38 @@ def _seconds(e: Evidence, claim: Claim, recipe: str) -> Found | None:
     return Found(float(quickest.max()), text)
 
 
-def _separated(e: Evidence) -> pd.DataFrame:
-    """The share of nearest neighbours in a map that have the same class, before and after inter-training on sIB's
+def _separated(e: Evidence, measure: str) -> pd.DataFrame:
+    """How far classes come apart in a map by a measure of `stats.separation`, before and after inter-training on sIB's
     clusters under the paper's recipe: a row a data set."""
     if e.projection.empty:
         return pd.DataFrame()
     kept = e.projection[e.projection["recipe"].isin(["", "paper"]) & e.projection["clustering"].isin(["", "sib"])]
     shares = stats.separation(kept[kept["setting"].isin(["base", "clust"])])
-    wide = shares.pivot(index="dataset", columns="setting", values="neighbours").reindex(columns=["base", "clust"])
+    wide = shares.pivot(index="dataset", columns="setting", values=measure).reindex(columns=["base", "clust"])
     return wide.dropna()
 
 
 def _separation(e: Evidence, claim: Claim, recipe: str) -> Found | None:
-    """Whether the classes of every topical data set come apart in its map (Figure 3)."""
-    if not len(wide := _separated(e)):
-        return None
-    kinds = datasets.kinds()
-    topical = wide[wide.index.map(kinds) == GROUPS["topical"]]
-    clearer = int((topical["clust"] > topical["base"]).sum())
-    return Found(float(clearer == len(topical)), f"clearer in {clearer} ({_share(len(topical), e, 'topical')})")
+    """Whether the classes of most topical data sets come apart more in their maps (Figure 3); undecided where one measure
+    says so and the other does not."""
+    kinds, clearer = datasets.kinds(), {}
+    for measure in tables.SEPARATION:
+        if not len(wide := _separated(e, measure)):
+            return None
+        topical = wide[wide.index.map(kinds) == GROUPS["topical"]]
+        clearer[measure] = int((topical["clust"] > topical["base"]).sum())
+    most = [2 * number > len(topical) for number in clearer.values()]
+    value = math.nan if any(most) and not all(most) else float(all(most))
+    said = sentences.listed([f"in {number} by {tables.SEPARATION[measure]}" for measure, number in clearer.items()])
+    return Found(value, f"clearer {said} ({_share(len(topical), e, 'topical')})")
 
 
 def _separation_and_gain(e: Evidence, claim: Claim, recipe: str) -> Found | None:
-    """The correlation of what inter-training does to that share with what it does to accuracy, in points."""
-    wide, scores = _separated(e), _at_64(e, "paper", "")
+    """The rank correlation of what inter-training does to nearest neighbours with what it does to accuracy."""
+    wide, scores = _separated(e, "neighbours"), _at_64(e, "paper", "")
     if len(wide) <= FEW or len(scores) <= FEW:
         return None
-    return _correlated(wide["clust"] - wide["base"], scores["clust"] - scores["base"], e)
+    return _correlated(wide["clust"] - wide["base"], scores["clust"] - scores["base"], e, ranks=True)
 
 
 def _misses_classes(e: Evidence, claim: Claim, recipe: str) -> Found | None:
@@ -614,11 +655,11 @@ def _ned(e: Evidence, claim: Claim, recipe: str) -> Found | None:
 
 
 def _dispersed(e: Evidence, claim: Claim, recipe: str) -> Found | None:
-    """How many times larger ED under permuted labels is after inter-training: the mean of the data sets' ratios."""
+    """How many times larger ED under permuted labels is after inter-training: the median of the data sets' ratios."""
     if not len(wide := _embedded(e, recipe)):
         return None
-    value = float((wide["permuted", "after"] / wide["permuted", "before"]).mean())
-    return Found(value, f"{tables.number(value, 2)} times ({_share(len(wide), e, '')})")
+    value = float((wide["permuted", "after"] / wide["permuted", "before"]).median())
+    return Found(value, f"{tables.number(value, 2)} times, the median ({_share(len(wide), e, '')})")
 
 
 def _more_dispersed(e: Evidence, claim: Claim, recipe: str) -> Found | None:
@@ -632,7 +673,7 @@ def _permuted(e: Evidence, claim: Claim, recipe: str) -> Found | None:
     if not len(wide := _embedded(e, recipe)):
         return None
     worst = float(wide["p"].to_numpy().max())
-    return Found(float(worst < 0.001), f"p at most {tables.p_value(worst)} ({_share(len(wide), e, '')})")
+    return Found(float(worst < 0.001), f"p at most {tables.number(worst, 6)} ({_share(len(wide), e, '')})")
 
 
 MEASURES: dict[str, Measure] = {
