@@ -216,6 +216,13 @@ def test_pages_of_files_are_told_to_run_first(texts, refused):
     assert "cluster-tune run" in refused("page", "texts.csv")
 
 
+def test_a_page_of_a_file_that_is_not_the_one_that_was_run(texts, tiny_folder, refused):
+    assert __main__.main(["run", "texts.csv", "--encoder", str(tiny_folder), "--settings", "base", *RUN]) == 0
+    frame = pd.read_csv("texts.csv")
+    frame.assign(label=frame["label"].iloc[::-1].to_numpy()).to_csv("texts.csv", index=False)
+    assert "it has changed since, or is another file of that name" in refused("page", "texts.csv")
+
+
 def test_nothing_known_is_left_out_of_the_frame_of_runs(texts, tiny_folder):
     assert __main__.main(["run", "texts.csv", "--encoder", str(tiny_folder), "--settings", "base", *RUN]) == 0
     (record,) = results.records()

@@ -35,6 +35,18 @@ def test_executed_without_error_or_stderr_in_short_cells(file):
     assert pages.check(read(file)) == []
 
 
+@pytest.mark.parametrize("file", [*NOTEBOOKS, *(paths.root() / "lib" / "cluster_tune" / f"{name}.py" for name in ("__main__", "verdicts"))],
+                         ids=lambda file: file.name)  # fmt: skip
+def test_results_are_asked_for_by_data_set(file):
+    """What a user's own texts came to is in the same store, and has no part in the book."""
+    sources = [cell.source for cell in code(read(file))] if file.suffix == ".ipynb" else [file.read_text("utf-8")]
+    for call in (node for source in sources for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)):
+        called = ast.unparse(call.func)
+        if called in ("results.load", "results.table", "results.sizes"):
+            named = len(call.args) > (called == "results.table") or {"dataset", None} & {word.arg for word in call.keywords}
+            assert named, f"{ast.unparse(call)} is of whatever data sets there are"
+
+
 @every
 def test_stored_as_the_cleaner_leaves_it(file):
     assert file.read_text("utf-8") == nbformat.writes(pages.clean(read(file))).rstrip("\n") + "\n"

@@ -215,4 +215,4 @@ def test_the_sizes_of_the_data_sets_in_the_store(store):
     for name, extra in (("a", 0), ("b", 5)):
         counts = pd.DataFrame({"split": ["train", "train", "test", "dev"], "label": ["x", "y", "x", "x"], "count": [3, 4, 2 + extra, 9]})
         results.write_table("data", {"dataset": name}, counts)
-    assert results.sizes() == {"a": (7, 2), "b": (7, 7)}
+    assert results.sizes(["a", "b"]) == {"a": (7, 2), "b": (7, 7)}

@@ -218,7 +218,22 @@ def _page(options: argparse.Namespace) -> None:
         out, title = options.out, options.title
         usual = {"profile": "cpu", "compute": "false"} if template == "dataset" else {}
         parameters = usual | {key: value for key, value in given.items() if value} | parameters
+        if template == "dataset" and not pages.convert("compute", parameters["compute"], True):
+            _check_texts(options.name, parameters)
     print(pages.make(options.name, template=template, out=out, title=title, parameters=parameters))
+
+
+def _check_texts(name: str, parameters: dict[str, str]) -> None:
+    """InputError for a page, with nothing computed for it, of a file that is not what the store knows by its name."""
+    from cluster_tune import datasets, results
+
+    if datasets.name_of(name) == name:  # not a file
+        return
+    data = datasets.load(name, *(parameters.get(f"{part}_column", part) for part in ("text", "label")))
+    known = results.table("facts", dataset=data.name)["data_fingerprint"]
+    if (known != data.fingerprint).any():
+        raise InputError(f"'{name}' is not what the store has as '{data.name}': it has changed since, or is another file of "
+                         "that name; make the page with -p compute=true")
 
 
 def _refuse(options: argparse.Namespace, where: str, *names: str) -> None:
@@ -297,8 +312,8 @@ def _launch(options: argparse.Namespace) -> None:
 def _readme(options: argparse.Namespace) -> None:
     from cluster_tune import citation, datasets, pages, results, tables
 
-    titles = {name: entry.title for name, entry in datasets.REGISTRY.items()}
-    runs = results.load(encoder="minilm", clustering="sib")
+    titles = datasets.shown()  # and not what a user's own texts came to
+    runs = results.load(list(titles), "minilm", clustering="sib")
     table = tables.beside_published(runs, results.published("paper_table2_accuracy_at_64"), titles)
     changed = pages.fill(paths.root() / "README.md", "results", tables.markdown(table))
     print("README.md has new results" if changed else "README.md is as the results have it")

@@ -182,12 +182,19 @@ def _several(value) -> list[str]:
     return [str(item) for item in (value if isinstance(value, Collection) and not isinstance(value, str) else [value])]
 
 
+def described(run: Run) -> dict[str, str]:
+    """The keys of the tables of a run's data set and encoder, on the texts that were last described under its name: a
+    table of others, before a label was corrected say, is not theirs."""
+    known = table("facts", dataset=run.dataset)["data_fingerprint"].iloc[0]
+    return {"dataset": run.dataset, "encoder": run.encoder, "data_fingerprint": known}
+
+
 def of(runs: Iterable[Run]) -> pd.DataFrame:
     """The finished ones of some runs of one data set, on that data set as it was last described."""
     runs = list(runs)
     keys = pd.DataFrame([{key: getattr(run, key) for key in KEYS} for run in runs])
-    described = table("facts", dataset=runs[0].dataset)["data_fingerprint"].iloc[0]
-    found = load(runs[0].dataset, data_fingerprint=described).merge(keys, on=KEYS)
+    texts = described(runs[0])["data_fingerprint"]
+    found = load(runs[0].dataset, data_fingerprint=texts).merge(keys, on=KEYS)
     if len(twice := found[found.duplicated(KEYS, keep=False)]):
         decided = ["encoder_fingerprint", *MEASURES[2:], *sorted(NUMBERS - {*KEYS, "updates"}), "schedule"]
         differ = [name for name in decided if twice.groupby(KEYS)[name].nunique().max() > 1]
@@ -258,9 +265,9 @@ def published(name: str, as_text: bool = False) -> pd.DataFrame:
     return pd.read_csv(path, **({"dtype": str, "keep_default_na": False} if as_text else {}))
 
 
-def sizes() -> dict[str, tuple[int, int]]:
-    """Data set -> its numbers of training and test texts, of all in the store."""
-    counts = table("data").pivot_table(index="dataset", columns="split", values="count", aggfunc="sum")
+def sizes(dataset: Collection[str]) -> dict[str, tuple[int, int]]:
+    """Data set -> its numbers of training and test texts, of those in the store."""
+    counts = table("data", dataset=dataset).pivot_table(index="dataset", columns="split", values="count", aggfunc="sum")
     return {name: (int(row["train"]), int(row["test"])) for name, row in counts.iterrows()}
 
 

@@ -89,18 +89,15 @@ def claims() -> pd.DataFrame:
 
 def evidence(encoder: str = "minilm") -> Evidence:
     """What the store holds for the data sets of the paper; a table that is not there yet is empty."""
-    kept = {}
+    sizes, printed = (results.published(f"paper_{name}") for name in ("table1_datasets", "table2_accuracy_at_64"))
+    known, kept = list(sizes["dataset"]), {}
     for kind in ("data", "reference", "agreement", "distances", "projection"):
         try:
-            kept[kind] = results.table(kind, encoder=encoder)
+            kept[kind] = results.table(kind, dataset=known, encoder=encoder)
         except InputError:
             kept[kind] = pd.DataFrame()
-    sizes, printed = (results.published(f"paper_{name}") for name in ("table1_datasets", "table2_accuracy_at_64"))
-    known = set(sizes["dataset"])
-    kept = {kind: frame[frame["dataset"].isin(known)] if len(frame) else frame for kind, frame in kept.items()}
-    runs, everything = results.load(encoder=encoder), results.load(encoder=encoder, setting="clust", aside=True)
+    runs, everything = results.load(known, encoder), results.load(known, encoder, setting="clust", aside=True)
     aside = everything[(everything["n_clusters"] != design.N_CLUSTERS) & (everything["inter_epochs"] == 1)]
-    runs, aside = (frame[frame["dataset"].isin(known)] for frame in (runs, aside))
     return Evidence(encoder, runs, aside, **kept, sizes=sizes, printed=printed)
 
 

@@ -132,6 +132,8 @@ def _class(places: np.ndarray, code: int, size: float) -> str:
 
 
 def _number(places: np.ndarray, code: int) -> str:
+    if not len(places):  # a class of which no text is in the picture
+        return ""
     x, y = np.rint(np.median(places, axis=0)).astype(int)
     return (f'<text class="projection-number" data-code="{code}" x="{x}" y="{y}" text-anchor="middle" dy=".35em" '
             f'font-size="46" font-weight="bold" color="{figures.look(code)[0]}" fill="currentColor" stroke="white" '
