@@ -270,11 +270,28 @@ def test_numbers_are_not_texts(folders):
     assert "holds int64, not text" in refused(str(folders / "numbers.parquet"))
 
 
-def test_missing_labels_are_counted_and_the_first_is_shown(folders):
+def test_texts_without_a_label_are_for_training_only_and_come_last(folders):
+    frame = table(40)
+    frame.loc[[4, 9, 11], "label"] = ["", None, " "]
+    found = datasets.load(write(folders / "gaps.csv", frame.to_csv(index=False)))
+    assert found.labelled == 26 and found.sizes() == {"train": 29, "dev": 4, "test": 7}  # 37 with a label, divided as ever
+    assert found.train["text"].iloc[26:].tolist() == frame["text"].iloc[[4, 9, 11]].tolist()
+    assert (found.train["label"].iloc[26:] == "").all() and "" not in found.classes
+    assert "3 texts have no label: they are clustered and inter-trained on, and not fine-tuned on." in found.notes
+    whole = datasets.load(write(folders / "whole.csv", frame.drop([4, 9, 11]).to_csv(index=False)))
+    assert whole.labelled == len(whole.train) == 26 and whole.train.equals(found.train.iloc[:26])
+
+
+def test_labels_that_are_missing_where_they_are_needed(folders):
     frame = table(20)
     frame.loc[[4, 9], "label"] = ""
-    message = refused(write(folders / "gaps.csv", frame.to_csv(index=False)))
-    assert message == "2 rows of 'gaps' have no label, row 5 is the first; label or drop them"
+    folder = folders / "gaps"
+    folder.mkdir()
+    table(20).to_csv(folder / "train.csv", index=False)
+    frame.to_csv(folder / "test.csv", index=False)
+    assert refused(str(folder)) == "2 rows of the test part of 'gaps' have no label, row 5 is the first; label or drop them"
+    frame["label"] = ["a", "b"] * 4 + [""] * 12
+    assert refused(write(folders / "few.csv", frame.to_csv(index=False))) == "'few' has only 8 texts with a label; at least 10 are needed"
 
 
 def test_one_class(folders):

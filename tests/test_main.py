@@ -83,7 +83,7 @@ def test_columns_of_other_names(texts, tiny_folder, sea_and_sky, capsys):
         (["run", "texts.csv", "--recipes", "trainde"], "unknown recipe 'trainde'; did you mean 'trained'?"),
         (["run", "texts.csv", "--budgets", "0"], "a budget of 0 labels is below 1"),
         (["run", "texts.csv", "--budgets", "1"], "a budget of 1 labels is below the 2 classes; give at least 2"),
-        (["run", "texts.csv", "--budgets", "281"], "above the 280 training texts; give at most 280"),
+        (["run", "texts.csv", "--budgets", "281"], "above the 280 training texts; give at most 280, with --budgets"),
         (["run", "texts.csv", "--budgets", "64,many"], "'64,many' is not a list of whole numbers such as 64,128"),
         (["run", "texts.csv", "--device", "gpu"], "unknown device 'gpu'; use auto, cpu or cuda"),
         (["run", "texts.csv", "--clustering", "kmean"], "unknown clustering 'kmean'; did you mean 'kmeans'?"),
@@ -214,6 +214,27 @@ def test_every_command_has_help(capsys):
 
 def test_pages_of_files_are_told_to_run_first(texts, refused):
     assert "cluster-tune run" in refused("page", "texts.csv")
+
+
+def test_texts_without_labels_are_clustered_and_inter_trained_on(texts, tiny_folder, refused):
+    """The method's own case: many texts, of which some have a label."""
+    frame = pd.read_csv("texts.csv")
+    frame.loc[100:, "label"] = ""
+    frame.to_csv("texts.csv", index=False)
+    assert __main__.main(["run", "texts.csv", "--encoder", str(tiny_folder), *RUN]) == 0
+    runs = results.load()
+    assert set(runs["setting"]) == {"base", "clust"} and set(runs["train_texts"]) == {370} and set(runs["test_texts"]) == {20}
+    facts = results.table("facts", dataset="texts").set_index("fact")["value"]
+    assert facts["train texts"] == "370, 70 of them with a label" and "300 texts have no label" in facts["note"]
+    assert len(results.table("losses", dataset="texts")) == -(-370 // 64)  # an update for every 64 texts, labelled or not
+    assert set(results.table("projection", dataset="texts")["label"]) == {"sea", "sky"}
+    assert results.table("partition", dataset="texts", clustering="sib")["count"].sum() == 70
+    assert results.table("clusters", dataset="texts", clustering="sib")["size"].sum() == 370
+    counts = results.table("data", dataset="texts").query("split == 'train'").set_index("label")["count"]
+    assert counts["(no label)"] == 300
+    assert __main__.main(["reference", "texts.csv", "--budgets", "60", "--repetitions", "1", "--without-glove"]) == 0
+    assert set(results.table("reference", dataset="texts")["method"]) == {"nb_bow", "svm_bow"}
+    assert "a budget of 128 labels is above the 70 training texts" in refused("run", "texts.csv", "--budgets", "128")
 
 
 def test_a_page_of_a_file_that_is_not_the_one_that_was_run(texts, tiny_folder, refused):

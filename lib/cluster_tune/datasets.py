@@ -16,7 +16,7 @@ import tarfile
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -221,6 +221,8 @@ CFPB_PRODUCTS = {
 class Dataset:
     """A data set ready for use: three frames with columns `text` and `label` (both str), numbered from 0.
 
+    Training texts of a user's own may lack a label: theirs is '', and they come after the `labelled` ones. They are
+    clustered and inter-trained on, and have no part in what needs classes.
     `classes` are the sorted names of the classes of all parts; `fingerprint` is of the contents (see `fingerprint`);
     `notes` says in sentences what was dropped or stands out; `origin` is one of own, prepared, embedded, file.
     """
@@ -235,6 +237,16 @@ class Dataset:
     fingerprint: str
     notes: tuple[str, ...] = ()
     origin: str = ""
+
+    @property
+    def labelled(self) -> int:
+        """How many of the training texts have a label."""
+        return int((self.train["label"] != "").sum())
+
+    def codes(self, part: str) -> np.ndarray:
+        """The classes of a part as their places in `classes`, int64 (n,); -1 for a text without a label."""
+        places = {label: code for code, label in enumerate(self.classes)}
+        return np.array([places.get(label, -1) for label in getattr(self, part)["label"]], dtype=np.int64)
 
     def sizes(self) -> dict[str, int]:
         """Rows of each part."""
@@ -415,8 +427,17 @@ def _load_path(path: Path, text_column: str, label_column: str) -> Dataset:
 
 def _load_files(name: str, files: dict[str, Path], text_column: str, label_column: str, origin: str) -> Dataset:
     raw = {part: _read_file(path, text_column, label_column) for part, path in files.items()}
-    parts, notes = _checked(raw, name)
-    return _assemble(name, _apply(REGISTRY.get(name) if origin == "own" else None, parts), notes, origin)
+    if origin == "own":
+        parts, notes = _checked(raw, name)
+        return _assemble(name, _apply(REGISTRY.get(name), parts), notes, origin)
+    parts, notes = _checked(raw, name, wanting=("all", "train"))
+    without = {part: frame["label"] == "" for part, frame in parts.items()}
+    some = pd.concat([frame[without[part]] for part, frame in parts.items()])
+    parts = _apply(None, {part: frame[~without[part]].reset_index(drop=True) for part, frame in parts.items()})
+    if len(some):
+        notes = (*notes, f"{len(some):,} texts have no label: they are clustered and inter-trained on, and not fine-tuned on.")
+        parts = {**parts, "train": pd.concat([parts["train"], some], ignore_index=True)}
+    return _assemble(name, parts, notes, origin)
 
 
 def _load_prepared(name: str, folder: Path) -> Dataset:
@@ -445,7 +466,8 @@ def _load_embedded(name: str) -> Dataset:
 
 def _assemble(name: str, parts: dict[str, pd.DataFrame], notes: Iterable[str], origin: str) -> Dataset:
     entry = REGISTRY.get(name)
-    counts = pd.concat([parts[part]["label"] for part in PARTS]).value_counts()
+    labels = pd.concat([parts[part]["label"] for part in PARTS])
+    counts = labels[labels != ""].value_counts()
     if absent := sorted(set(counts.index) - set(parts["train"]["label"])):
         notes = (*notes, f"No text of {_some(absent)} is in the training part.")
     if twice := int(parts["test"]["text"].isin(set(parts["train"]["text"])).sum()):
@@ -529,19 +551,22 @@ def _decoded(path: Path) -> str:
         raise InputError(f"'{path.name}' is not all UTF-8: {where}; save it as UTF-8") from None
 
 
-def _checked(raw: dict[str, pd.DataFrame], name: str) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]]:
-    """The parts with text and label as str and without empty texts, and notes on what was dropped."""
+def _checked(
+    raw: dict[str, pd.DataFrame], name: str, wanting: Sequence[str] = ()
+) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]]:
+    """The parts with text and label as str and without empty texts, and notes on what was dropped. In the parts `wanting`,
+    labels may be missing, and are '' then."""
     parts, notes = {}, []
     for part, frame in raw.items():
         where = f"'{name}'" if part == "all" else f"the {part} part of '{name}'"
-        parts[part], dropped = _clean(frame, where)
+        parts[part], dropped = _clean(frame, where, part in wanting)
         if dropped:
             notes.append(f"{dropped} of {len(frame)} texts of {where} are empty and were dropped.")
     _enough(parts, name)
     return parts, tuple(notes)
 
 
-def _clean(frame: pd.DataFrame, where: str) -> tuple[pd.DataFrame, int]:
+def _clean(frame: pd.DataFrame, where: str, wanting: bool = False) -> tuple[pd.DataFrame, int]:
     if frame.empty:
         raise InputError(f"{where} has 0 rows; it needs a row a text")
     texts = frame["text"]
@@ -553,19 +578,21 @@ def _clean(frame: pd.DataFrame, where: str) -> tuple[pd.DataFrame, int]:
     if not frame["label"].map(pd.api.types.is_scalar).all():
         raise InputError(f"the label column of {where} holds lists, not one label a text; name another one")
     labels = frame["label"].map(lambda value: None if pd.isna(value) else str(value).strip() or None)
-    if (missing := labels.isna() & ~empty).any():
+    if (missing := labels.isna() & ~empty).any() and not wanting:
         first = int(np.flatnonzero(missing)[0]) + 1
         some = f"{missing.sum()} rows of {where} have no label"
         raise InputError(f"{some}, row {first} is the first; label or drop them")
-    kept = pd.DataFrame({"text": texts[~empty].astype(str), "label": labels[~empty].astype(str)})
+    kept = pd.DataFrame({"text": texts[~empty].astype(str), "label": labels[~empty].fillna("").astype(str)})
     return kept.reset_index(drop=True), int(empty.sum())
 
 
 def _enough(parts: dict[str, pd.DataFrame], name: str) -> None:
-    rows = sum(map(len, parts.values()))
-    if rows < MIN_ROWS:
-        raise InputError(f"'{name}' has only {rows} texts; at least {MIN_ROWS} are needed")
-    counts = pd.concat([frame["label"] for frame in parts.values()]).value_counts()
+    labels = pd.concat([frame["label"] for frame in parts.values()])
+    labels, texts = labels[labels != ""], len(labels)
+    if len(labels) < MIN_ROWS:
+        what = "texts" if len(labels) == texts else "texts with a label"
+        raise InputError(f"'{name}' has only {len(labels)} {what}; at least {MIN_ROWS} are needed")
+    counts = labels.value_counts()
     if len(counts) == 1:
         raise InputError(f"'{name}' has only one class, '{counts.index[0]}'; at least two are needed")
     if single := sorted(counts.index[counts == 1]):

@@ -30,6 +30,7 @@ SEED = 0  # of the clustering and of inter-training: each is done once a data se
 EXAMPLES = 6  # texts shown on a page
 EXCERPT = 240  # characters of each
 WITHHELD = "({} words; not shown here, since the licence does not clearly allow it)"
+UNLABELLED = "(no label)"  # what the count of texts without one is called
 PROJECTED = 2000  # texts in a t-SNE figure and in the distances of section 5.3
 TRAINED = 3  # what an update costs a text, counted in predictions for a text
 
@@ -248,17 +249,14 @@ class _Study:
         self.partitions: dict[str, np.ndarray] = {}
         self.tokenised: dict[tuple[str, int], object] = {}
         self.identities: dict[Run, str] = {}
-        self.gold = {split: self._codes(getattr(data, split)) for split in ("train", "test")}
-
-    def _codes(self, frame: pd.DataFrame) -> np.ndarray:
-        return pd.Categorical(frame["label"], categories=self.data.classes).codes.astype(np.int64)
+        self.gold = {split: data.codes(split) for split in ("train", "test")}
 
     def check(self, run: Run, done: set[str]) -> None:
         """InputError for a run to be done that cannot be: its sample, or vectors for its clusters that are not there."""
         if self.identity(run) in done:
             return
         sampling.check_budget(run.budget, len(self.data.classes))
-        sampling.check_size(len(self.data.train), run.budget)
+        sampling.check_size(self.data.labelled, run.budget)
         if reference.needs_glove(run.clustering):
             glove.find()
 
@@ -350,7 +348,8 @@ class _Study:
             return
         splits = pd.concat([getattr(self.data, split).assign(split=split) for split in ("train", "dev", "test")])
         words = self.data.train["text"].str.split().str.len()
-        drawn = self.data.train.sample(frac=1, random_state=SEED).drop_duplicates("label").head(EXAMPLES)
+        drawn = self.data.train.iloc[: self.data.labelled].sample(frac=1, random_state=SEED).drop_duplicates("label").head(EXAMPLES)
+        splits["label"] = splits["label"].replace("", UNLABELLED)
         counts = splits.groupby(["split", "label"], sort=True).size().rename("count").reset_index()
         lengths = words.value_counts().sort_index().rename_axis("words").rename("count").reset_index()
         self._write("lengths", lengths)
@@ -365,6 +364,8 @@ class _Study:
         entry, sizes = datasets.REGISTRY.get(self.data.name), self.data.sizes()
         facts = {"title": self.data.title, "classes": str(len(self.data.classes))}
         facts |= {f"{part} texts": f"{size:,}" for part, size in sizes.items()}
+        if self.data.labelled < sizes["train"]:
+            facts["train texts"] += f", {self.data.labelled:,} of them with a label"
         if entry:
             kind = "topical" if entry.topical else "not topical"
             facts |= {"task": kind, "source": entry.source, "licence": entry.licence, "split": entry.split}
@@ -573,7 +574,7 @@ class _Study:
         from cluster_tune import training
 
         self.report("stage", {"what": f"embeddings, {start.setting} {start.keys['recipe']}"})
-        rows = sampling.drawn(len(self.data.train), PROJECTED)
+        rows = sampling.drawn(self.data.labelled, PROJECTED)
         tokens = self.tokens("train", start.recipe.max_length)
         vectors = training.embed(self.machine.model, self.encoder.pooling, tokens.take(rows), bits=self.machine.bits)
         perplexity = min(30, (len(rows) - 1) / 3)
@@ -598,7 +599,7 @@ class _Study:
         from cluster_tune import finetuning, training
 
         gold, classes = self.gold, len(self.data.classes)
-        sample = sampling.labelled_sample(len(gold["train"]), run.budget, run.repetition)
+        sample = sampling.labelled_sample(self.data.labelled, run.budget, run.repetition)
         what = f"{run.setting}, {run.recipe}, {run.budget} labels, repetition {run.repetition}"
         began = time.monotonic()
         model = finetuning.fine_tune(

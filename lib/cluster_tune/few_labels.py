@@ -344,7 +344,7 @@ def ensure(
         views = Views(data, encoders.resolve(encoder), device)
         for budget in dict.fromkeys(budget for _, budget in cells):
             sampling.check_budget(budget, len(data.classes))
-            sampling.labelled_sample(len(data.train), budget, 0)
+            sampling.labelled_sample(data.labelled, budget, 0)
         _compute(views, cells, list(repetitions), report)
 
 
@@ -392,7 +392,7 @@ def _add(views: Views, rows: list[dict]) -> None:
 
 def _run(views: Views, method: str, budget: int, repetition: int, repetitions: Sequence[int]) -> dict:
     """One method on one labelled sample; the row."""
-    rows = sampling.labelled_sample(len(views.data.train), budget, repetition)
+    rows = sampling.labelled_sample(views.data.labelled, budget, repetition)
     if method.startswith("frozen_") and method.endswith(("noised", "synonyms")):
         views.prepare(method.partition("_")[2], _needed(views, budget, repetitions))
     began = time.monotonic()
@@ -407,7 +407,7 @@ def _run(views: Views, method: str, budget: int, repetition: int, repetitions: S
 
 
 def _needed(views: Views, budget: int, repetitions: Sequence[int]) -> np.ndarray:
-    return np.concatenate([sampling.labelled_sample(len(views.data.train), budget, r) for r in repetitions])
+    return np.concatenate([sampling.labelled_sample(views.data.labelled, budget, r) for r in repetitions])
 
 
 def predict(views: Views, method: str, rows: np.ndarray, seed: int) -> np.ndarray:

@@ -45,8 +45,7 @@ class Texts:
     @cached_property
     def gold(self) -> dict[str, np.ndarray]:
         """The classes of each part as int codes."""
-        kind = pd.CategoricalDtype(self.data.classes)
-        return {part: getattr(self.data, part)["label"].astype(kind).cat.codes.to_numpy(np.int64) for part in PARTS}
+        return {part: self.data.codes(part) for part in PARTS}
 
     @cached_property
     def bags(self) -> dict[str, csr_matrix]:
@@ -121,7 +120,7 @@ def fit(texts: Texts, name: str, seed: int = 0):
     enough(features, estimator.n_clusters)
     began = time.monotonic()
     estimator.fit(features)
-    row = {"seed": seed, "n_clusters": estimator.n_clusters, **_agreement(texts.gold["train"], estimator.labels_)}
+    row = {"seed": seed, "n_clusters": estimator.n_clusters, **_agreement(*_known_classes(texts, estimator.labels_))}
     row |= {"vectors": _vectors_of(texts, name), "seconds": round(time.monotonic() - began, 2)}
     _add("agreement", texts, {"clustering": name}, [row], by=["seed", "n_clusters"])
     if seed == 0:
@@ -136,6 +135,11 @@ def labels(texts: Texts, name: str, seed: int, n_clusters: int) -> np.ndarray:
     return clustering(name, seed).set_params(n_clusters=n_clusters).fit(features).labels_
 
 
+def _known_classes(texts: Texts, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The classes and the clusters of the training texts that have a label."""
+    return texts.gold["train"][: texts.data.labelled], clusters[: texts.data.labelled]
+
+
 def _agreement(classes: Sequence, clusters: Sequence) -> dict[str, float]:
     return {
         "nmi": stats.nmi(classes, clusters),
@@ -146,9 +150,10 @@ def _agreement(classes: Sequence, clusters: Sequence) -> dict[str, float]:
 
 
 def _describe(texts: Texts, name: str, labels: np.ndarray) -> None:
-    """Store how many texts of each class are in each cluster, and the key terms of the clusters."""
+    """Store how many texts of each class are in each cluster, and the key terms of the clusters over all texts."""
     keys = {"dataset": texts.data.name, "clustering": name}
-    found = pd.DataFrame({"cluster": labels, "label": texts.data.train["label"]})
+    n = texts.data.labelled
+    found = pd.DataFrame({"cluster": labels[:n], "label": texts.data.train["label"].iloc[:n]})
     counts = found.value_counts().sort_index().rename("count").reset_index()
     terms = key_terms(texts.bags["train"], labels, texts.terms).drop(columns="p")
     for kind, frame in (("partition", counts), ("clusters", terms)):
@@ -160,7 +165,7 @@ def _describe(texts: Texts, name: str, labels: np.ndarray) -> None:
 def _show_members(texts: Texts, labels: np.ndarray) -> None:
     """Store the cluster of some training texts, and how each begins where the data set's licence allows that."""
     train = texts.data.train
-    rows = sampling.drawn(len(train), SHOWN)
+    rows = sampling.drawn(texts.data.labelled, SHOWN)  # of which a map is made
     allowed = datasets.excerpts_allowed(texts.data.name)
     begun = [text.shortened(train["text"].iloc[row], EXCERPT) if allowed else "" for row in rows]
     frame = pd.DataFrame({"row": rows, "cluster": labels[rows], "text": begun})
@@ -207,14 +212,16 @@ def ensure(
     """Compute for each data set what the store lacks of the clusterings over the seeds, and of the methods at the
     budgets and repetitions. An interruption loses at most the clustering or the method in hand.
 
-    Without `vectors`, what works on GloVe averages is left out. `report(event, facts)` hears of the plan, of stages and
-    of what is done.
+    Without `vectors`, what works on GloVe averages is left out; so are the clusters as a classifier where texts have no
+    label, since a cluster may hold none that has. `report(event, facts)` hears of the plan, of stages and of what is done.
     """
     methods = _known("reference method", methods, METHODS, vectors)
     clusterings = _known("clustering", clusterings, design.CLUSTERINGS, vectors)
-    cells = list(product(methods, budgets, repetitions))
+    methods, budgets, repetitions = list(methods), list(budgets), list(repetitions)
     for name in names:
         texts = Texts(datasets.load(name, text_column=text_column, label_column=label_column))
+        whole = texts.data.labelled == len(texts.data.train)
+        cells = list(product([method for method in methods if whole or method != CLUSTERS], budgets, repetitions))
         _check(texts, cells)
         partitions = [clustering for clustering in clusterings if _lacks_clustering(texts, clustering, seeds)]
         missing = _missing(texts, cells)
@@ -256,7 +263,7 @@ def _check(texts: Texts, cells: Iterable[tuple[str, int, int]]) -> None:
     """InputError for a budget that no sample of this data set can have."""
     for method, budget, repetition in cells:
         sampling.check_budget(budget, len(texts.data.classes))
-        sampling.labelled_sample(len(texts.data.train), budget, repetition)
+        sampling.labelled_sample(texts.data.labelled, budget, repetition)
         if method == CLUSTERS:
             baselines.shares(np.ones(design.N_CLUSTERS, int) * len(texts.data.train), budget)
 
@@ -367,7 +374,7 @@ class _Study:
             rows, predicted, named = self.by_clusters(budget, repetition)
         else:
             features = self.texts.features(method)
-            rows = sampling.labelled_sample(len(gold["train"]), budget, repetition)
+            rows = sampling.labelled_sample(self.texts.data.labelled, budget, repetition)
             named = gold["train"][rows]
             predicted = baselines.fit(method, features["train"][rows], named).predict(features["test"])
         return {

@@ -12,17 +12,19 @@ from cluster_tune.errors import InputError
 
 
 def labelled_sample(n: int, budget: int, repetition: int) -> np.ndarray:
-    """Rows of the labelled texts, (budget,): uniform, not stratified, nested (the 64 are the first of the 128)."""
+    """Rows of the labelled texts, (budget,), among the n that have a label: uniform, not stratified, nested (the 64 are the
+    first of the 128)."""
     check_size(n, budget)
     return np.random.default_rng(repetition).permutation(n)[:budget]
 
 
 def check_size(n: int, budget: int) -> None:
-    """InputError for a budget that `n` training texts cannot give."""
+    """InputError for a budget that `n` training texts with labels cannot give."""
     if budget < 1:
         raise InputError(f"a budget of {budget} labels is below 1; give a positive number")
     if budget > n:
-        raise InputError(f"a budget of {budget} labels is above the {n} training texts; give at most {n}")
+        raise InputError(f"a budget of {budget} labels is above the {n} training texts; give at most {n}, with --budgets or "
+                         "-p budgets=")
 
 
 def drawn(n: int, size: int) -> np.ndarray:
