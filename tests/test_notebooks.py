@@ -90,3 +90,21 @@ def test_a_page_is_its_template_with_other_parameters(file):
     injected = parameters(page, "injected-parameters")
     names = {target.id for cell in injected for line in ast.parse(cell.source).body for target in line.targets}
     assert names <= set(pages.defaults(paths.root() / "notebooks" / "dataset.ipynb"))
+
+
+def run(name, **given):
+    """The code of a template with other parameters, cell by cell, without a kernel."""
+    names = {}
+    for cell in code(read(paths.root() / "notebooks" / f"{name}.ipynb")):
+        exec(cell.source, names)  # our own files
+        if "parameters" in cell.metadata.get("tags", []):
+            names |= given
+    return names
+
+
+@pytest.mark.parametrize("name", ["clusterings", "few_labels"])
+def test_a_file_of_ones_own_is_found_in_the_store_by_path_and_by_name(name, store, sea_and_sky, tmp_path):
+    sea_and_sky.to_csv(tmp_path / "Sea and Sky.csv", index=False)
+    given = {"budgets": [64], "repetitions": 2}
+    assert run(name, names=[str(tmp_path / "Sea and Sky.csv")], **given)["names"] == ["sea_and_sky"]
+    assert set(run(name, names=["sea_and_sky"], compute=False, **given)["scores"]["dataset"]) == {"sea_and_sky"}
