@@ -7,6 +7,7 @@ import nbformat
 import pytest
 
 from cluster_tune import pages, paths, provenance
+from cluster_tune.errors import InputError
 
 TEMPLATES = sorted((paths.root() / "notebooks").glob("*.ipynb"))
 PAGES = sorted((paths.root() / "book").rglob("*.ipynb"))
@@ -108,3 +109,30 @@ def test_a_file_of_ones_own_is_found_in_the_store_by_path_and_by_name(name, stor
     given = {"budgets": [64], "repetitions": 2}
     assert run(name, names=[str(tmp_path / "Sea and Sky.csv")], **given)["names"] == ["sea_and_sky"]
     assert set(run(name, names=["sea_and_sky"], compute=False, **given)["scores"]["dataset"]) == {"sea_and_sky"}
+
+
+@pytest.mark.parametrize(
+    "name, given, says",
+    [
+        ("dataset", {"budgets": 64}, 'budgets is 64, not a list; write it in brackets, to papermill as -y "budgets: [64]"'),
+        ("dataset", {"repetitions": "abc"}, "repetitions is 'abc'; give a whole number of at least 0"),
+        ("dataset", {"repetitions": 1.5}, "repetitions is 1.5; give a whole number"),
+        ("clusterings", {"names": "isear"}, "names is 'isear', not a list"),
+        ("clusterings", {"names": []}, "names has 0 entries; give at least 1"),
+        ("clusterings", {"budgets": 64}, "budgets is 64, not a list"),
+        ("clusterings", {"budgets": []}, "budgets has 0 entries; give at least 1"),
+        ("clusterings", {"budgets": ["abc"]}, "one of the budgets is 'abc'; give a whole number of at least 1"),
+        ("clusterings", {"seeds": 1}, "seeds is 1; give a whole number of at least 2"),
+        ("clusterings", {"repetitions": 0}, "repetitions is 0; give a whole number of at least 1"),
+        ("few_labels", {"names": "isear"}, "names is 'isear', not a list"),
+        ("few_labels", {"budgets": 64}, "budgets is 64, not a list"),
+        ("few_labels", {"repetitions": 1.5}, "repetitions is 1.5; give a whole number"),
+        ("explore", {"classes": "numpy"}, "classes is 'numpy', not a list"),
+        ("explore", {"n_clusters": 10.5}, "n_clusters is 10.5; give a whole number of at least 2"),
+    ],
+)
+def test_a_parameter_of_another_kind_is_one_line(name, given, says, store):
+    with pytest.raises(InputError) as caught:
+        run(name, **given)
+    assert str(caught.value).startswith(says) and "\n" not in str(caught.value)
+    assert not list(store.rglob("*.csv"))

@@ -179,6 +179,10 @@ def test_the_clusters_classifier_counts_the_classes_it_cannot_predict(folders):
         ({"budgets": [2]}, "below the 3 classes"),
         ({"budgets": [281]}, "above the 280 training texts"),
         ({"budgets": [40]}, "below the 50 clusters"),
+        ({"budgets": 64}, "budgets is 64, not a list"),
+        ({"repetitions": []}, "nothing to compute; give at least one budget, one repetition and one seed"),
+        ({"methods": [], "seeds": ()}, "nothing to compute"),
+        ({"seeds": [-1]}, "one of the seeds is -1; give a whole number of at least 0"),
     ],
 )
 def test_bad_requests(options, said):

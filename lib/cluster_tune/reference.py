@@ -212,8 +212,11 @@ def ensure(
     """
     methods = _known("reference method", methods, METHODS, vectors)
     clusterings = _known("clustering", clusterings, design.CLUSTERINGS, vectors)
-    cells = list(product(methods, budgets, repetitions))
-    for name in names:
+    budgets, seeds = design.numbers("budgets", budgets, 1), design.numbers("seeds", seeds, 0)
+    cells = list(product(methods, budgets, design.numbers("repetitions", repetitions, 0)))
+    if (methods and not cells) or (clusterings and not seeds):
+        raise InputError("there is nothing to compute; give at least one budget, one repetition and one seed")
+    for name in design.several("names", names):
         texts = Texts(datasets.load(name, text_column=text_column, label_column=label_column))
         _check(texts, cells)
         partitions = [clustering for clustering in clusterings if _lacks_clustering(texts, clustering, seeds)]
@@ -222,7 +225,7 @@ def ensure(
         report("plan", {"dataset": texts.data.name, **wanted})
         if any(map(needs_glove, [*partitions, *(method for method, *_ in missing)])):
             glove.find()
-        _Study(texts, report).compute(partitions, missing, list(seeds))
+        _Study(texts, report).compute(partitions, missing, seeds)
         if "sib" in clusterings and not len(_stored("members", texts)):
             _show_members(texts, clustering("sib").fit(texts.bags["train"]).labels_)
 
