@@ -207,8 +207,9 @@ def ensure(
     """Compute for each data set what the store lacks of the clusterings over the seeds, and of the methods at the
     budgets and repetitions. An interruption loses at most the clustering or the method in hand.
 
-    Without `vectors`, what works on GloVe averages is left out. `report(event, facts)` hears of the plan, of stages and
-    of what is done.
+    Without `vectors`, what works on GloVe averages is left out; so are the clusters as a classifier where a budget has
+    fewer labels than there are clusters, unless nothing else is asked for. `report(event, facts)` hears of the plan, of
+    what is left out so, of stages and of what is done.
     """
     methods = _known("reference method", methods, METHODS, vectors)
     clusterings = _known("clustering", clusterings, design.CLUSTERINGS, vectors)
@@ -216,6 +217,7 @@ def ensure(
     cells = list(product(methods, budgets, design.numbers("repetitions", repetitions, 0)))
     if (methods and not cells) or (clusterings and not seeds):
         raise InputError("there is nothing to compute; give at least one budget, one repetition and one seed")
+    cells, too_few = _with_a_label_each(cells)
     for name in design.several("names", names):
         texts = Texts(datasets.load(name, text_column=text_column, label_column=label_column))
         _check(texts, cells)
@@ -223,6 +225,9 @@ def ensure(
         missing = _missing(texts, cells)
         wanted = {"wanted": len(cells) + len(clusterings), "missing": len(missing) + len(partitions)}
         report("plan", {"dataset": texts.data.name, **wanted})
+        if too_few:
+            why = f"left out with {', '.join(map(str, too_few))} labels, fewer than its {design.N_CLUSTERS} clusters"
+            report("left_out", {"what": f"{texts.data.name} {CLUSTERS}: {why}"})
         if any(map(needs_glove, [*partitions, *(method for method, *_ in missing)])):
             glove.find()
         _Study(texts, report).compute(partitions, missing, seeds)
@@ -231,21 +236,25 @@ def ensure(
 
 
 def ensure_beside(runs: Iterable[design.Run], **options) -> None:
-    """`ensure`, without word vectors and with one seed, for the data set, budgets and repetitions of some runs.
-
-    The clusters are left out as a classifier where a budget has fewer labels than there are clusters.
-    """
+    """`ensure`, without word vectors and with one seed, for the data set, budgets and repetitions of some runs."""
     runs = list(runs)
-    budgets = sorted({run.budget for run in runs})
     ensure(
         dict.fromkeys(run.dataset for run in runs),
-        methods=[name for name in METHODS if name != CLUSTERS or budgets[0] >= design.N_CLUSTERS],
-        budgets=budgets,
+        budgets=sorted({run.budget for run in runs}),
         repetitions=sorted({run.repetition for run in runs}),
         seeds=SEEDS[:1],
         vectors=False,
         **options,
     )
+
+
+def _with_a_label_each(cells: list[tuple[str, int, int]]) -> tuple[list[tuple[str, int, int]], list[int]]:
+    """The cells without those of the clusters that have not a label for each, and the budgets of these; all of the cells
+    where no other is asked for, which is then an error."""
+    few = [cell for cell in cells if cell[0] == CLUSTERS and cell[1] < design.N_CLUSTERS]
+    if len(few) == len(cells):
+        return cells, []
+    return [cell for cell in cells if cell not in few], sorted({budget for _, budget, _ in few})
 
 
 def _known(kind: str, names: Iterable[str], known: Sequence[str], vectors: bool) -> list[str]:
