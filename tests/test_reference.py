@@ -248,6 +248,18 @@ def test_texts_that_cannot_be_clustered(texts, said):
     assert said in refused(reference.cluster, texts)
 
 
+def test_what_is_foreseen_of_too_many_clusters(monkeypatch):
+    """Texts that differ in order alone: one bag of words for sIB, and nothing is known of others or of too many texts."""
+    train = pd.Series(["ox elk", "elk ox", "cod yak", "yak cod"])
+    assert "only 2 different sets of words, too few for 3 clusters" in refused(reference.foresee, train, "sib", 3)
+    reference.foresee(train, "sib", 2)
+    reference.foresee(train, "kmeans", 3)
+    assert "only 4 different sets" in refused(reference.foresee, train, "kmeans", 5)
+    monkeypatch.setattr(reference, "FORESEEN", 3)
+    reference.foresee(train, "sib", 3)
+    assert "only 4 different sets" in refused(reference.foresee, train, "sib", 5)
+
+
 def test_too_few_clusters_and_files_that_are_none(folders):
     assert "1 is too few clusters" in refused(reference.cluster, ["a b"] * 5, n_clusters=1)
     assert "no .csv or .parquet file" in refused(reference.cluster_file, "none.csv")

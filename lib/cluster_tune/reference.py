@@ -28,6 +28,7 @@ METHODS = (*baselines.METHODS, CLUSTERS)
 PARTS = ("train", "test")
 SHOWN = 1000  # texts that the figures of embeddings say something about
 EXCERPT = 120  # characters of each
+FORESEEN = 5_000  # texts whose bags of words take a second, so that they can be looked at before all else
 
 Report = Callable[[str, dict], None]
 
@@ -173,9 +174,20 @@ def _vectors_of(texts: Texts, what: str) -> str:
 
 def enough(features: csr_matrix | np.ndarray, n_clusters: int) -> None:
     """InputError where there are fewer different texts than clusters."""
-    different = _different(features)
+    _refuse_too_few(features.shape[0], _different(features), n_clusters)
+
+
+def foresee(train: pd.Series, clustering: str, n_clusters: int) -> None:
+    """The error of `enough` before anything is computed, as far as it can be known at once: for sIB over up to
+    `FORESEEN` texts; else, since equal texts have equal features, where fewer texts than clusters differ at all."""
+    if not needs_glove(clustering) and len(train) <= FORESEEN:
+        enough(text.bag_of_words(train)[0], n_clusters)
+    _refuse_too_few(len(train), train.nunique(), n_clusters)
+
+
+def _refuse_too_few(texts: int, different: int, n_clusters: int) -> None:
     if different < n_clusters:
-        what = f"the {features.shape[0]} texts have only {different} different set{'s' * (different != 1)} of words"
+        what = f"the {texts} texts have only {different} different set{'s' * (different != 1)} of words"
         how = f"at most {different} clusters, or more texts" if different > 1 else "texts that are not all alike"
         raise InputError(f"{what}, too few for {n_clusters} clusters; give {how}")
 
