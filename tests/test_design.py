@@ -152,6 +152,29 @@ def test_what_a_page_shows_and_what_replaces_its_parts():
         design.grid("d", repetitions=-1)
 
 
+def test_a_list_is_no_text_and_no_lone_value():
+    assert design.several("names", ("a", "b")) == ["a", "b"] and design.several("seeds", range(2)) == [0, 1]
+    assert design.several("classes", []) == []
+    for given, least, says in (
+        ("isear", 0, "names is 'isear', not a list; write it in brackets, to papermill as -y \"names: [isear]\""),
+        (64, 0, "names is 64, not a list"),
+        (None, 0, "names is None, not a list"),
+        ([], 1, "names has 0 entries; give at least 1"),
+    ):
+        with pytest.raises(InputError) as caught:
+            design.several("names", given, least)
+        assert str(caught.value).startswith(says)
+
+
+@pytest.mark.parametrize("given", [1, 9, 2.0, "2", True, None])
+def test_a_whole_number_is_no_text_no_fraction_and_within_limits(given):
+    assert design.whole("k", 2, 2, 8) == 2 and design.whole("k", 8, 2, 8) == 8
+    with pytest.raises(InputError, match=f"k is {given!r}; give a whole number from 2 to 8"):
+        design.whole("k", given, 2, 8)
+    with pytest.raises(InputError, match=f"one of the ks is {given!r}; give a whole number of at least 10"):
+        design.numbers("ks", [10, given], 10)
+
+
 def test_how_many_texts_a_grid_reads():
     sizes = {"isear": (1000, 300)}
     plain = design.combine(["isear", "unknown"], "minilm", ["base"], ["paper"], [64], [0, 1])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cluster_tune import datasets, design, encoders, experiment, glove, paths, results
+from cluster_tune import datasets, design, encoders, experiment, glove, paths, reference, results
 from cluster_tune.errors import CannotWrite, InputError
 
 
@@ -278,7 +278,29 @@ def test_the_papers_own_numbers_given_by_hand_are_the_papers(asked, ensure, hear
     assert [event for event, _ in heard] == ["plan"]
 
 
-def test_clusters_that_cannot_be_show_before_masked_words_are_learned(words, ensure, heard):
+@pytest.mark.parametrize("clustering", ["sib", "kmeans"])
+def test_more_clusters_than_texts_make_stop_before_anything_is_trained(asked, ensure, heard, monkeypatch, clustering):
+    """Also before the runs of the plain setting, which come first."""
+    monkeypatch.setattr(glove, "_files", lambda: [glove.File(Path("glove.6B.50d.txt"))])
+    runs = design.combine([asked[0].dataset], asked[0].encoder, budgets=[8], repetitions=[0], clustering=clustering)
+    with pytest.raises(InputError, match="the 280 texts have only .* too few for 500 clusters; give at most"):
+        ensure(runs, changes=experiment.Changes(n_clusters=500))
+    assert heard == [] and len(results.load(aside=True)) == 0
+    plain = [run for run in runs if run.setting == "base"]
+    ensure(plain, changes=experiment.Changes(n_clusters=500))
+    assert len(results.load()) == 2
+
+
+@pytest.mark.parametrize("where, says", [({"device": "gpu"}, "unknown device"), ({"precision": "fp16"}, "unknown precision")])
+def test_a_device_or_precision_that_is_none_stops_before_the_plan(asked, heard, where, says):
+    with pytest.raises(InputError, match=says):
+        experiment.ensure(asked, **where, report=lambda event, facts: heard.append(event))
+    assert heard == []
+
+
+def test_clusters_that_cannot_be_show_before_masked_words_are_learned(words, ensure, heard, monkeypatch):
+    """Where it is not foreseen, too, which it is not of many texts."""
+    monkeypatch.setattr(reference, "foresee", lambda *_: None)
     with pytest.raises(InputError, match="too few for 500 clusters"):
         ensure(words[1:], changes=experiment.Changes(mlm_epochs=2, n_clusters=500))
     assert events(heard, "update") == []
@@ -352,7 +374,10 @@ def test_the_way_of_others_through_masked_words_is_not_deleted(words, ensure):
     assert part.read_bytes() == b"an epoch"
 
 
-def test_what_fails_as_it_is_computed_leaves_the_others(asked, ensure, tmp_path, sea_and_sky):
+@pytest.mark.parametrize("foreseen", [True, False])
+def test_what_fails_as_it_is_computed_leaves_the_others(asked, ensure, tmp_path, sea_and_sky, monkeypatch, foreseen):
+    if not foreseen:
+        monkeypatch.setattr(reference, "foresee", lambda *_: None)
     few = sea_and_sky[:30].sample(400, replace=True, random_state=0)  # too few different texts for 50 clusters
     few.to_csv(tmp_path / "few.csv", index=False)
     runs = design.combine([str(tmp_path / "few.csv"), asked[0].dataset], asked[0].encoder, ["clust"], ["paper"], [8], [0])

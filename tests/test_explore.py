@@ -55,17 +55,26 @@ def test_the_words_follow_the_numbers():
     assert "of up to 7.1 points" in said  # the root of 0.5 x 0.5 / 100 + 0.45 x 0.55 / 100, by hand
 
 
-@pytest.mark.parametrize("updates, budget", [(0, 64), (40, 3)])
-def test_too_few_updates_or_labels_are_one_line(updates, budget):
+@pytest.mark.parametrize(
+    "updates, budget, repetition, says",
+    [
+        (0, 64, 0, "updates is 0; give a whole number of at least 1"),
+        (1.5, 64, 0, "updates is 1.5; give a whole number"),
+        (40, 3, 0, "below the 10 classes"),
+        (40, "abc", 0, "budget is 'abc'; give a whole number"),
+        (40, 64, -1, "repetition is -1; give a whole number of at least 0"),
+    ],
+)
+def test_numbers_that_cannot_be_are_one_line(updates, budget, repetition, says):
     data = explore.texts("docstrings-small", most=100)
-    with pytest.raises(InputError):
-        explore.compare(data, [0] * len(data.train), updates, budget)
+    with pytest.raises(InputError, match=says):
+        explore.compare(data, [0] * len(data.train), updates, budget, repetition)
 
 
-@pytest.mark.parametrize("length", [7, 513])
+@pytest.mark.parametrize("length", [7, 513, 16.0])
 def test_texts_are_cut_within_limits(length):
     data = explore.texts("docstrings-small", most=100)
-    with pytest.raises(InputError, match=f"max_length is {length}; give 8 to 512"):
+    with pytest.raises(InputError, match=f"max_length is {length}; give a whole number from 8 to 512"):
         explore.compare(data, [0] * len(data.train), 10, 64, max_length=length)
 
 

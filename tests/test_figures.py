@@ -378,6 +378,15 @@ def test_colours_show_on_their_ground():
     assert all(contrast(colour, DARK) > 3 for colour in in_the_dark(figures.CLASS_COLOURS))
 
 
+def test_what_is_not_there_to_draw_names_the_command_that_computes_it():
+    with pytest.raises(InputError, match="no runs to draw; compute them with cluster-tune run or with compute = True"):
+        figures.learning_curves(pd.DataFrame())
+    with pytest.raises(InputError, match="no clusterings to draw; compute them with cluster-tune reference or"):
+        figures.agreement(pd.DataFrame())
+    with pytest.raises(InputError, match="no labels to draw; choose others"):
+        figures.class_sizes([])
+
+
 def test_growth_has_a_panel_a_size_and_a_line_a_package():
     sizes = {"documents": [1000, 2000, 5000, 10000, 20000], "terms": [500, 1000], "clusters": [10, 400], "cores": [1, 2]}
     rows = [(varied, value, package, value * slower) for varied, values in sizes.items() for value in values

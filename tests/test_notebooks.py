@@ -7,6 +7,7 @@ import nbformat
 import pytest
 
 from cluster_tune import pages, paths, provenance
+from cluster_tune.errors import InputError
 
 TEMPLATES = sorted((paths.root() / "notebooks").glob("*.ipynb"))
 PAGES = sorted((paths.root() / "book").rglob("*.ipynb"))
@@ -102,3 +103,48 @@ def test_a_page_is_its_template_with_other_parameters(file):
     injected = parameters(page, "injected-parameters")
     names = {target.id for cell in injected for line in ast.parse(cell.source).body for target in line.targets}
     assert names <= set(pages.defaults(paths.root() / "notebooks" / "dataset.ipynb"))
+
+
+def run(name, **given):
+    """The code of a template with other parameters, cell by cell, without a kernel."""
+    names = {}
+    for cell in code(read(paths.root() / "notebooks" / f"{name}.ipynb")):
+        exec(cell.source, names)  # our own files
+        if "parameters" in cell.metadata.get("tags", []):
+            names |= given
+    return names
+
+
+@pytest.mark.parametrize("name", ["clusterings", "few_labels"])
+def test_a_file_of_ones_own_is_found_in_the_store_by_path_and_by_name(name, store, sea_and_sky, tmp_path):
+    sea_and_sky.to_csv(tmp_path / "Sea and Sky.csv", index=False)
+    given = {"budgets": [64], "repetitions": 2}
+    assert run(name, names=[str(tmp_path / "Sea and Sky.csv")], **given)["names"] == ["sea_and_sky"]
+    assert set(run(name, names=["sea_and_sky"], compute=False, **given)["scores"]["dataset"]) == {"sea_and_sky"}
+
+
+@pytest.mark.parametrize(
+    "name, given, says",
+    [
+        ("dataset", {"budgets": 64}, 'budgets is 64, not a list; write it in brackets, to papermill as -y "budgets: [64]"'),
+        ("dataset", {"repetitions": "abc"}, "repetitions is 'abc'; give a whole number of at least 0"),
+        ("dataset", {"repetitions": 1.5}, "repetitions is 1.5; give a whole number"),
+        ("clusterings", {"names": "isear"}, "names is 'isear', not a list"),
+        ("clusterings", {"names": []}, "names has 0 entries; give at least 1"),
+        ("clusterings", {"budgets": 64}, "budgets is 64, not a list"),
+        ("clusterings", {"budgets": []}, "budgets has 0 entries; give at least 1"),
+        ("clusterings", {"budgets": ["abc"]}, "one of the budgets is 'abc'; give a whole number of at least 1"),
+        ("clusterings", {"seeds": 1}, "seeds is 1; give a whole number of at least 2"),
+        ("clusterings", {"repetitions": 0}, "repetitions is 0; give a whole number of at least 1"),
+        ("few_labels", {"names": "isear"}, "names is 'isear', not a list"),
+        ("few_labels", {"budgets": 64}, "budgets is 64, not a list"),
+        ("few_labels", {"repetitions": 1.5}, "repetitions is 1.5; give a whole number"),
+        ("explore", {"classes": "numpy"}, "classes is 'numpy', not a list"),
+        ("explore", {"n_clusters": 10.5}, "n_clusters is 10.5; give a whole number of at least 2"),
+    ],
+)
+def test_a_parameter_of_another_kind_is_one_line(name, given, says, store):
+    with pytest.raises(InputError) as caught:
+        run(name, **given)
+    assert str(caught.value).startswith(says) and "\n" not in str(caught.value)
+    assert not list(store.rglob("*.csv"))

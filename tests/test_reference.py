@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cluster_tune import __main__, baselines, datasets, design, paths, reference, results, sampling, stats
+from cluster_tune import __main__, baselines, datasets, design, paths, reference, results, sampling, stats, tables
 from cluster_tune.clustering import SIB
 from cluster_tune.errors import InputError
 from cluster_tune.text import bag_of_words
@@ -178,7 +178,11 @@ def test_the_clusters_classifier_counts_the_classes_it_cannot_predict(folders):
         ({"clusterings": ["k-means"]}, "did you mean 'kmeans'"),
         ({"budgets": [2]}, "below the 3 classes"),
         ({"budgets": [281]}, "above the 280 training texts"),
-        ({"budgets": [40]}, "below the 50 clusters"),
+        ({"methods": ["cluster_sib"], "budgets": [40]}, "below the 50 clusters"),
+        ({"budgets": 64}, "budgets is 64, not a list"),
+        ({"repetitions": []}, "nothing to compute; give at least one budget, one repetition and one seed"),
+        ({"methods": [], "seeds": ()}, "nothing to compute"),
+        ({"seeds": [-1]}, "one of the seeds is -1; give a whole number of at least 0"),
     ],
 )
 def test_bad_requests(options, said):
@@ -244,6 +248,18 @@ def test_texts_that_cannot_be_clustered(texts, said):
     assert said in refused(reference.cluster, texts)
 
 
+def test_what_is_foreseen_of_too_many_clusters(monkeypatch):
+    """Texts that differ in order alone: one bag of words for sIB, and nothing is known of others or of too many texts."""
+    train = pd.Series(["ox elk", "elk ox", "cod yak", "yak cod"])
+    assert "only 2 different sets of words, too few for 3 clusters" in refused(reference.foresee, train, "sib", 3)
+    reference.foresee(train, "sib", 2)
+    reference.foresee(train, "kmeans", 3)
+    assert "only 4 different sets" in refused(reference.foresee, train, "kmeans", 5)
+    monkeypatch.setattr(reference, "FORESEEN", 3)
+    reference.foresee(train, "sib", 3)
+    assert "only 4 different sets" in refused(reference.foresee, train, "sib", 5)
+
+
 def test_too_few_clusters_and_files_that_are_none(folders):
     assert "1 is too few clusters" in refused(reference.cluster, ["a b"] * 5, n_clusters=1)
     assert "no .csv or .parquet file" in refused(reference.cluster_file, "none.csv")
@@ -272,6 +288,17 @@ def test_the_command_reference_without_vectors(folders, capsys):
     assert set(results.table("reference")["method"]) == {"nb_bow", "svm_bow", "cluster_sib"}
 
 
+def test_the_command_reference_says_what_it_leaves_out(capsys):
+    few = ["reference", "small.csv", "--budgets", "16,32,60", "--repetitions", "1", "--without-glove"]
+    assert __main__.main(few) == 0
+    assert "small cluster_sib: left out with 16, 32 labels, fewer than its 50 clusters" in capsys.readouterr().out.splitlines()
+    found = results.table("reference", dataset="small")
+    assert found.groupby("method")["budget"].agg(list).to_dict() == {
+        "cluster_sib": [60], "nb_bow": [16, 32, 60], "svm_bow": [16, 32, 60]
+    }
+    assert tables.MISSING in tables.reference_curve_table(found).loc[16].to_list()
+
+
 def test_the_command_data_takes_glove(capsys):
     assert __main__.main(["data", "glove"]) == 0 and capsys.readouterr().out == "glove: glove.8d\n"
 
@@ -283,12 +310,13 @@ def test_no_torch_is_loaded_on_the_way():
 
 
 def test_the_runs_of_a_page_bring_their_reference_methods(store, sea_and_sky, tmp_path):
-    """Fewer labels than clusters leave the clusters out as a classifier; naive Bayes and the SVM stay."""
+    """Fewer labels than clusters leave the clusters out as a classifier there; naive Bayes and the SVM stay."""
     sea_and_sky.to_csv(tmp_path / "texts.csv", index=False)
     runs = design.combine([str(tmp_path / "texts.csv")], budgets=[8, 64], repetitions=[0])
     reference.ensure_beside(runs)
     found = results.table("reference", dataset="texts")
-    assert set(found["method"]) == {"nb_bow", "svm_bow"} and set(found["budget"]) == {8, 64}
+    methods = found.groupby("budget")["method"].agg(set).to_dict()
+    assert methods == {8: {"nb_bow", "svm_bow"}, 64: {"nb_bow", "svm_bow", "cluster_sib"}}
     assert set(results.table("agreement", dataset="texts")["clustering"]) == {"sib"}
 
 

@@ -155,8 +155,17 @@ def test_tables_have_a_file_a_writer_and_their_keys_as_columns(store):
     assert results.table("losses", dataset="d", encoder="two")["loss"].tolist() == [1.5, 2.5]
     assert len(results.table("losses", dataset="d")) == 4
     assert len(results.table("losses", clustering="sib")) == 4  # a key that a table has not makes no difference
-    with pytest.raises(InputError, match="no losses in .* for dataset other"):
+    with pytest.raises(InputError, match="no losses in .* for dataset other; compute them with cluster-tune run$"):
         results.table("losses", dataset="other")
+
+
+@pytest.mark.parametrize(
+    "kind, command",
+    [("facts", "run"), ("projection", "run"), ("few_labels", "few-labels"), ("reference", "reference"), ("stability", "reference")],
+)
+def test_a_table_that_is_missing_names_the_command_that_computes_it(store, kind, command):
+    with pytest.raises(InputError, match=f"no {kind} in .*; compute them with cluster-tune {command}$"):
+        results.table(kind)
 
 
 def test_expanding_counts():

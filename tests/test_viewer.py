@@ -116,7 +116,7 @@ def test_only_points_of_every_panel_are_linked():
     assert [sum(map(len, panel.values())) for panel in panels(viewer.show(frame))] == [30, 30, 30]
     with pytest.raises(InputError, match="no point is in every panel"):
         viewer.show(frame[(frame["panel"] != "before") | (frame["row"] >= 60)])
-    with pytest.raises(InputError, match="no points"):
+    with pytest.raises(InputError, match="no points to draw; compute them with cluster-tune run"):
         viewer.show(frame[:0])
 
 

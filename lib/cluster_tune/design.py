@@ -6,6 +6,7 @@ Pure records and constants; nothing here computes, reads or writes. Section 3.2 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import product
+from numbers import Integral
 
 from cluster_tune.errors import InputError, unknown
 
@@ -14,6 +15,31 @@ CLUSTERINGS = ("sib", "kmeans", "hartigan")  # sIB over BOW; the two over GloVe 
 BUDGETS = (64, 128, 192, 256, 384, 512, 768, 1024)
 REPETITIONS = (0, 1, 2, 3, 4)  # a repetition is the seed of its labelled sample and of its fine-tuning
 N_CLUSTERS = 50
+
+
+def several(what: str, given: Iterable, least: int = 0) -> list:
+    """`given` as a list. InputError for text, which would be taken letter by letter, for a value that stands alone, and
+    for fewer than `least`; `what` is the parameter's name."""
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        how = f'write it in brackets, to papermill as -y "{what}: [{given}]"'
+        raise InputError(f"{what} is {given!r}, not a list; {how}")
+    if len(given := list(given)) < least:
+        raise InputError(f"{what} has {len(given)} entries; give at least {least}")
+    return given
+
+
+def whole(what: str, given: int, least: int, most: int | None = None) -> int:
+    """`given`; InputError for what is not a whole number from `least` to `most`."""
+    fits = isinstance(given, Integral) and not isinstance(given, bool)
+    if not fits or given < least or (most is not None and given > most):
+        limits = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise InputError(f"{what} is {given!r}; give a whole number {limits}, without quotes or a decimal point")
+    return int(given)
+
+
+def numbers(what: str, given: Iterable[int], least: int) -> list[int]:
+    """A list of whole numbers of at least `least`, as `several` and `whole` have it."""
+    return [whole(f"one of the {what}", value, least) for value in several(what, given)]
 
 
 @dataclass(frozen=True)
@@ -199,11 +225,10 @@ def grid(
 ) -> list[Run]:
     """What a page of one data set shows of a profile: the recipes `paper` and `trained` with the paper's clustering.
 
-    `budgets` and a number of `repetitions`, where given, replace the profile's. The sweep of updates and the other
+    `budgets` and a number of `repetitions`, where given (0 is not), replace the profile's. The sweep of updates and the other
     clusterings have chapters of their own.
     """
-    if repetitions < 0:
-        raise InputError(f"{repetitions} repetitions are fewer than none; give a positive number, or 0 for the profile's")
+    budgets, repetitions = several("budgets", budgets), whole("repetitions", repetitions, 0)
     shown = [run for run in runs(profile, [dataset], encoder) if run.recipe not in SWEEP and run.clustering in ("", "sib")]
     numbers = range(repetitions) if repetitions else dict.fromkeys(run.repetition for run in shown)
     sizes = tuple(budgets) or sorted({run.budget for run in shown})

@@ -151,6 +151,8 @@ def ensure(
 
     What cannot be run is an error; with `tolerant` it is left out, and a line for each reason is returned.
     """
+    if (device, precision) != ("auto", "auto"):  # which are right everywhere, and then nothing needs torch yet
+        _check_machine(device, precision)
     done = results.finished()
     known, left_out = _studies(runs, done, (text_column, label_column), changes, (device, precision), tolerant)
     for study in dict.fromkeys(study for study, _ in known):
@@ -221,6 +223,13 @@ def named(runs: Iterable[Run]) -> list[Run]:
     ]
 
 
+def _check_machine(device: str, precision: str) -> None:
+    """InputError for a device that is not there and for a precision that is none."""
+    from cluster_tune import training
+
+    training.precision(training.device(device), precision)
+
+
 class _Machine:
     """An encoder on a device, for all data sets: its weights, in memory once they are needed."""
 
@@ -250,15 +259,20 @@ class _Study:
         self.tokenised: dict[tuple[str, int], object] = {}
         self.identities: dict[Run, str] = {}
         self.gold = {split: data.codes(split) for split in ("train", "test")}
+        self.foreseen: set[str] = set()
 
     def check(self, run: Run, done: set[str]) -> None:
-        """InputError for a run to be done that cannot be: its sample, or vectors for its clusters that are not there."""
+        """InputError for a run to be done that cannot be: its sample, more clusters than its texts make, or vectors for
+        them that are not there."""
         if self.identity(run) in done:
             return
         sampling.check_budget(run.budget, len(self.data.classes))
         sampling.check_size(self.data.labelled, run.budget)
         if reference.needs_glove(run.clustering):
             glove.find()
+        if run.clusters and run.clustering not in self.foreseen:
+            reference.foresee(self.data.train["text"], run.clustering, self.changes.n_clusters)
+            self.foreseen.add(run.clustering)
 
     def plan(self, runs: list[Run], done: set[str], keep_models: bool, report: Report) -> None:
         """Take on these runs: say how much of them is to be done, and describe the data."""

@@ -21,7 +21,7 @@ def texts(name: str, classes: Collection[str] = (), most: int = 1_000, text_colu
           label_column: str = "label") -> Dataset:
     """A data set, or a file of one's own, cut down: only `classes`, where given, and at most `most` texts a part."""
     data = datasets.load(name, text_column=text_column, label_column=label_column)
-    for label in classes:
+    for label in (classes := design.several("classes", classes)):
         if label not in data.classes:
             raise unknown("class", label, data.classes)
     if len(chosen := tuple(sorted(classes)) or data.classes) < 2:
@@ -37,6 +37,7 @@ def _cut(frame: pd.DataFrame, classes: Collection[str], most: int) -> pd.DataFra
 
 def cluster(data: Dataset, n_clusters: int, seed: int = 0) -> reference.Clustered:
     """sIB over the training texts as bags of words (Path 3's first step); a text without words gets a cluster, too."""
+    n_clusters = design.whole("n_clusters", n_clusters, 2)
     found = reference.cluster(data.train["text"], data.train["label"], n_clusters, seed)
     strays = np.random.default_rng(seed).integers(n_clusters, size=len(found.labels))
     return replace(found, labels=np.where(found.labels < 0, strays, found.labels))
@@ -62,10 +63,9 @@ def compare(
     """Fine-tune on one labelled sample twice: from the pretrained model (Path 1), and inter-trained on `clusters` first
     (Path 3). The recipe is `trained` with that many updates, and texts are cut at `max_length` word pieces: half of the
     paper's, which halves the wait."""
-    if updates < 1:
-        raise InputError(f"{updates} updates train nothing; give at least 1")
-    if not SHORTEST <= max_length <= LONGEST:
-        raise InputError(f"max_length is {max_length}; give {SHORTEST} to {LONGEST} word pieces of a text")
+    updates, budget = design.whole("updates", updates, 1), design.whole("budget", budget, 1)
+    repetition = design.whole("repetition", repetition, 0)
+    max_length = design.whole("max_length", max_length, SHORTEST, LONGEST)
     sampling.check_budget(budget, len(data.classes))
     rows = sampling.labelled_sample(len(data.train), budget, repetition)
     from cluster_tune import finetuning, intertraining, training

@@ -337,7 +337,8 @@ def ensure(
     Without `vectors`, what works on GloVe vectors is left out. An interruption loses at most the run in
     hand. `wanted` are methods, all that fit the data set by default. InputError for one that it cannot have.
     """
-    for name in names:
+    budgets, repetitions = design.numbers("budgets", budgets, 1), design.numbers("repetitions", repetitions, 0)
+    for name in design.several("names", names):
         data = datasets.load(name, text_column=text_column, label_column=label_column)
         chosen = _chosen(data.name, wanted, vectors)
         cells = list(product(chosen, budgets))
@@ -345,7 +346,7 @@ def ensure(
         for budget in dict.fromkeys(budget for _, budget in cells):
             sampling.check_budget(budget, len(data.classes))
             sampling.labelled_sample(data.labelled, budget, 0)
-        _compute(views, cells, list(repetitions), report)
+        _compute(views, cells, repetitions, report)
 
 
 def _chosen(dataset: str, wanted: Iterable[str] | None, vectors: bool) -> list[str]:

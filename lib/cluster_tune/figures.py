@@ -60,6 +60,9 @@ DASHES = ("solid", (0, (4, 2)), (0, (1, 1.2)), (0, (5, 1, 1, 1)))
 CLASS_COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 CLASS_MARKERS = ("o", "^", "s")
 CLASSES = 20
+COMMANDS = {  # what is drawn -> the command that computes it
+    "runs": "run", "losses": "run", "points": "run", "clusterings": "reference", "results of reference methods": "reference",
+}  # fmt: skip
 
 STYLE = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so that every machine draws the same
@@ -128,7 +131,9 @@ def _figure(height: float, alt: str = "") -> Figure:
 
 def _some(values, what: str):
     if not len(values):
-        raise InputError(f"there are no {what} to draw; compute or choose some first")
+        command = COMMANDS.get(what)
+        how = f"compute them with cluster-tune {command} or with compute = True in a notebook, or " if command else ""
+        raise InputError(f"there are no {what} to draw; {how}choose others")
     return values
 
 

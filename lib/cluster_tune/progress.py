@@ -70,6 +70,10 @@ class Progress:
         self.line(facts["what"])
         self.bar.update(facts["count"])
 
+    def left_out(self, facts: dict) -> None:
+        """What will not be computed, and why."""
+        self.line(facts["what"])
+
     def line(self, text: str) -> None:
         """One line on standard output and in the log."""
         self.show(text)

@@ -28,6 +28,7 @@ METHODS = (*baselines.METHODS, CLUSTERS)
 PARTS = ("train", "test")
 SHOWN = 1000  # texts that the figures of embeddings say something about
 EXCERPT = 120  # characters of each
+FORESEEN = 5_000  # texts whose bags of words take a second, so that they can be looked at before all else
 
 Report = Callable[[str, dict], None]
 
@@ -178,9 +179,20 @@ def _vectors_of(texts: Texts, what: str) -> str:
 
 def enough(features: csr_matrix | np.ndarray, n_clusters: int) -> None:
     """InputError where there are fewer different texts than clusters."""
-    different = _different(features)
+    _refuse_too_few(features.shape[0], _different(features), n_clusters)
+
+
+def foresee(train: pd.Series, clustering: str, n_clusters: int) -> None:
+    """The error of `enough` before anything is computed, as far as it can be known at once: for sIB over up to
+    `FORESEEN` texts; else, since equal texts have equal features, where fewer texts than clusters differ at all."""
+    if not needs_glove(clustering) and len(train) <= FORESEEN:
+        enough(text.bag_of_words(train)[0], n_clusters)
+    _refuse_too_few(len(train), train.nunique(), n_clusters)
+
+
+def _refuse_too_few(texts: int, different: int, n_clusters: int) -> None:
     if different < n_clusters:
-        what = f"the {features.shape[0]} texts have only {different} different set{'s' * (different != 1)} of words"
+        what = f"the {texts} texts have only {different} different set{'s' * (different != 1)} of words"
         how = f"at most {different} clusters, or more texts" if different > 1 else "texts that are not all alike"
         raise InputError(f"{what}, too few for {n_clusters} clusters; give {how}")
 
@@ -212,44 +224,56 @@ def ensure(
     """Compute for each data set what the store lacks of the clusterings over the seeds, and of the methods at the
     budgets and repetitions. An interruption loses at most the clustering or the method in hand.
 
-    Without `vectors`, what works on GloVe averages is left out; so are the clusters as a classifier where texts have no
-    label, since a cluster may hold none that has. `report(event, facts)` hears of the plan, of stages and of what is done.
+    Without `vectors`, what works on GloVe averages is left out; so are the clusters as a classifier where a budget has
+    fewer labels than there are clusters, unless nothing else is asked for, and where texts have no label, since a cluster
+    may hold none that has. `report(event, facts)` hears of the plan, of what is left out so, of stages and of what is done.
     """
     methods = _known("reference method", methods, METHODS, vectors)
     clusterings = _known("clustering", clusterings, design.CLUSTERINGS, vectors)
-    methods, budgets, repetitions = list(methods), list(budgets), list(repetitions)
-    for name in names:
+    budgets, seeds = design.numbers("budgets", budgets, 1), design.numbers("seeds", seeds, 0)
+    asked = list(product(methods, budgets, design.numbers("repetitions", repetitions, 0)))
+    if (methods and not asked) or (clusterings and not seeds):
+        raise InputError("there is nothing to compute; give at least one budget, one repetition and one seed")
+    asked, too_few = _with_a_label_each(asked)
+    for name in design.several("names", names):
         texts = Texts(datasets.load(name, text_column=text_column, label_column=label_column))
         whole = texts.data.labelled == len(texts.data.train)
-        cells = list(product([method for method in methods if whole or method != CLUSTERS], budgets, repetitions))
+        cells = [cell for cell in asked if whole or cell[0] != CLUSTERS]
         _check(texts, cells)
         partitions = [clustering for clustering in clusterings if _lacks_clustering(texts, clustering, seeds)]
         missing = _missing(texts, cells)
         wanted = {"wanted": len(cells) + len(clusterings), "missing": len(missing) + len(partitions)}
         report("plan", {"dataset": texts.data.name, **wanted})
+        if too_few:
+            why = f"left out with {', '.join(map(str, too_few))} labels, fewer than its {design.N_CLUSTERS} clusters"
+            report("left_out", {"what": f"{texts.data.name} {CLUSTERS}: {why}"})
         if any(map(needs_glove, [*partitions, *(method for method, *_ in missing)])):
             glove.find()
-        _Study(texts, report).compute(partitions, missing, list(seeds))
+        _Study(texts, report).compute(partitions, missing, seeds)
         if "sib" in clusterings and not len(_stored("members", texts)):
             _show_members(texts, clustering("sib").fit(texts.bags["train"]).labels_)
 
 
 def ensure_beside(runs: Iterable[design.Run], **options) -> None:
-    """`ensure`, without word vectors and with one seed, for the data set, budgets and repetitions of some runs.
-
-    The clusters are left out as a classifier where a budget has fewer labels than there are clusters.
-    """
+    """`ensure`, without word vectors and with one seed, for the data set, budgets and repetitions of some runs."""
     runs = list(runs)
-    budgets = sorted({run.budget for run in runs})
     ensure(
         dict.fromkeys(run.dataset for run in runs),
-        methods=[name for name in METHODS if name != CLUSTERS or budgets[0] >= design.N_CLUSTERS],
-        budgets=budgets,
+        budgets=sorted({run.budget for run in runs}),
         repetitions=sorted({run.repetition for run in runs}),
         seeds=SEEDS[:1],
         vectors=False,
         **options,
     )
+
+
+def _with_a_label_each(cells: list[tuple[str, int, int]]) -> tuple[list[tuple[str, int, int]], list[int]]:
+    """The cells without those of the clusters that have not a label for each, and the budgets of these; all of the cells
+    where no other is asked for, which is then an error."""
+    few = [cell for cell in cells if cell[0] == CLUSTERS and cell[1] < design.N_CLUSTERS]
+    if len(few) == len(cells):
+        return cells, []
+    return [cell for cell in cells if cell not in few], sorted({budget for _, budget, _ in few})
 
 
 def _known(kind: str, names: Iterable[str], known: Sequence[str], vectors: bool) -> list[str]:

@@ -27,6 +27,10 @@ NUMBERS = {  # whole numbers, which a gap in an older record must not turn into 
 SHARES = ["accuracy", "macro_f1"]
 FINGERPRINTS = ["data_fingerprint", "sample_fingerprint"]
 MEASURES = ["seconds", "seconds_training", "learning_rate", "inter_learning_rate", "mlm_learning_rate"]
+# Table -> the command that computes it, where that is not `run`, or `run` does so for one clustering and seed alone.
+COMMANDS = {"few_labels": "few-labels"} | dict.fromkeys(
+    ("reference", "agreement", "stability", "coverage", "partition", "clusters", "members"), "reference"
+)
 MLM = ["mlm_learning_rate", "mlm_epochs", "mlm_duplicates"]  # 0 where nothing was learned from masked words
 COLUMNS = [
     "run_id", *KEYS, *SHARES, "updates", "missing_classes", "classes", "train_texts", "test_texts", *MEASURES[:2],
@@ -245,7 +249,8 @@ def table(kind: str, **keys: str | Collection[str]) -> pd.DataFrame:
     parts = [part for part in parts if len(part)]
     if not parts:
         wanted = ", ".join(f"{key} {' or '.join(_several(value))}" for key, value in keys.items())
-        raise InputError(f"no {kind} in '{paths.results()}' for {wanted or 'anything'}; compute them with cluster-tune run")
+        how = f"compute them with cluster-tune {COMMANDS.get(kind, 'run')}"
+        raise InputError(f"no {kind} in '{paths.results()}' for {wanted or 'anything'}; {how}")
     return pd.concat(parts, ignore_index=True)
 
 

@@ -54,7 +54,7 @@ def show(
     terms. `notes`: name -> a sentence on the data set's texts.
     """
     if points.empty:
-        raise InputError("there are no points to draw; compute the projections first")
+        raise InputError("there are no points to draw; compute them with cluster-tune run")
     titles, sections = titles or {}, []
     names = sorted(points["dataset"].unique(), key=lambda name: list(titles).index(name) if name in titles else len(titles))
     for name in names:
