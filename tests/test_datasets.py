@@ -157,6 +157,17 @@ def test_any_change_of_a_text_a_label_or_a_part_changes_the_fingerprint():
     assert len({datasets.fingerprint(some) for some in (parts, changed, moved)}) == 3
 
 
+@pytest.mark.parametrize("order", [range(39, -1, -1), range(0, 40, 3), [*range(10), *range(10)]])
+def test_the_index_of_a_parquet_file_plays_no_part(folders, order):
+    frame = table(40).loc[order]
+    frame.to_parquet(folders / "indexed.parquet")
+    frame.to_csv(folders / "indexed.csv", index=False)
+    of_parquet, of_csv = (datasets.read(str(folders / f"indexed.{suffix}")) for suffix in ("parquet", "csv"))
+    pd.testing.assert_frame_equal(of_parquet, of_csv)
+    loaded = (datasets.load(str(folders / f"indexed.{suffix}")).fingerprint for suffix in ("parquet", "csv"))
+    assert len(set(loaded)) == 1
+
+
 def test_a_path_with_columns_of_its_own(folders):
     frame = table(20).rename(columns={"text": "review", "label": "stars"})
     frame.to_csv(folders / "My Reviews (2024).csv", index=False)

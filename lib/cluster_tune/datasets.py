@@ -493,10 +493,11 @@ def _need(frame: pd.DataFrame, path: Path, kind: str, column: str) -> None:
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
+    """The rows in the file's order, numbered from 0: an index of a sorted or filtered frame comes along in the file."""
     import pyarrow
 
     try:
-        return pd.read_parquet(path)
+        return pd.read_parquet(path).reset_index(drop=True)
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         why = getattr(error, "strerror", None) or "damaged, or not parquet"
         raise InputError(f"cannot read '{path}' as parquet ({why}); write or fetch it again") from None

@@ -457,7 +457,8 @@ def cluster_file(
     frame = datasets.read(path, text_column, label_column)
     folder = paths.writable(Path(out or f"{Path(path).stem}-clusters"))
     found = cluster(frame["text"], frame.get("label"), n_clusters, seed, progress=progress)
-    ids = pd.Series(found.labels).astype("Int32").where(found.labels >= 0)
+    ids = pd.array(found.labels, "Int32")  # without an index, so that row meets row
+    ids[found.labels < 0] = pd.NA
     rows = pd.DataFrame({"row": range(1, len(frame) + 1), "cluster": ids, **frame})
     for name, table in (("clusters", rows), ("terms", found.terms)):
         content = table.to_csv(index=False, lineterminator="\n", float_format="%.6g")
