@@ -313,6 +313,20 @@ def test_a_ragged_csv(folders):
     assert "line 3" in refused(write(folders / "ragged.csv", "text,label\na,1\nb,1,2,3\n"))
 
 
+@pytest.mark.parametrize(
+    "row", ["Dear Sir, text number {i},{label}", "text number {i},{label},", "{i},text number {i},{label}"],
+    ids=["a comma in the text", "a comma at the end", "a column without a name"],
+)
+def test_rows_with_more_cells_than_the_first_line_names(folders, row):
+    """Of all rows or of some only, and neither read nor loaded with shifted columns."""
+    rows = [row.format(i=i, label="ab"[i % 2]) for i in range(20)]
+    for name, lines in (("all", rows), ("first", rows[:1] + [f"text number {i},a" for i in range(1, 20)])):
+        path = write(folders / f"{name}.csv", "\n".join(["text,label", *lines]))
+        assert refused(path).startswith(f"rows of '{name}.csv' have more cells than its first line names; quote texts that")
+        with pytest.raises(InputError, match="have more cells than its first line names"):
+            datasets.read(path)
+
+
 def test_an_unclosed_quote(folders):
     assert "not a well-formed CSV" in refused(write(folders / "quote.csv", 'text,label\n"a,1\nb,1\n'))
 

@@ -503,15 +503,19 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         raise InputError(f"cannot read '{path}' as parquet ({why}); write or fetch it again") from None
 
 
-def _read_csv(path: Path, separator: str = ",") -> pd.DataFrame:
+def _read_csv(path: Path) -> pd.DataFrame:
     """Every cell as text: a text may well be 'NA' or '1.0'."""
     content = _decoded(path)
     try:
-        return pd.read_csv(io.StringIO(content), sep=separator, dtype=str, keep_default_na=False)
+        frame = pd.read_csv(io.StringIO(content), dtype=str, keep_default_na=False)
     except pd.errors.EmptyDataError:
         raise InputError(f"'{path.name}' is empty; it needs a line of column names and then a row a text") from None
     except (pd.errors.ParserError, csv.Error) as error:
         raise InputError(f"'{path.name}' is not a well-formed CSV ({_first_line(error)}); mend that line") from None
+    if not isinstance(frame.index, pd.RangeIndex):  # pandas made an index of the first cells and shifted the others
+        what = f"rows of '{path.name}' have more cells than its first line names"
+        raise InputError(f"{what}; quote texts that hold commas, take off commas at the end, or name every column")
+    return frame
 
 
 def _decoded(path: Path) -> str:
