@@ -313,6 +313,24 @@ def test_a_ragged_csv(folders):
     assert "line 3" in refused(write(folders / "ragged.csv", "text,label\na,1\nb,1,2,3\n"))
 
 
+@pytest.mark.parametrize("separator, called", [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_columns_that_are_not_between_commas(folders, separator, called, encoding):
+    """Whatever the rows hold: nothing else, a comma here and there, or a comma each."""
+    for text in ("text", "one, two", "one, two, three"):
+        frame = table(20)
+        frame.loc[7:, "text"] += text
+        path = write(folders / "other.csv", frame.to_csv(index=False, sep=separator), encoding)
+        what = f"the first line of 'other.csv' has {called} and no comma"
+        assert refused(path) == f"{what}; save it with commas between columns"
+
+
+def test_a_semicolon_beside_commas_is_part_of_a_name(folders):
+    frame = table(20).rename(columns={"text": "text; body"})
+    frame.to_csv(folders / "named.csv", index=False)
+    assert datasets.load(str(folders / "named.csv"), "text; body").sizes()["train"] == 14
+
+
 @pytest.mark.parametrize(
     "row", ["Dear Sir, text number {i},{label}", "text number {i},{label},", "{i},text number {i},{label}"],
     ids=["a comma in the text", "a comma at the end", "a column without a name"],

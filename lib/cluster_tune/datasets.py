@@ -33,6 +33,7 @@ CUT = {"train": 15_000, "dev": 1_500, "test": 3_000}  # for the four large sets;
 MIN_ROWS = 10
 MAX_EMPTY = 0.1  # above this share of empty texts, the column is more likely the wrong one
 SUFFIXES = (".parquet", ".csv")
+OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}  # of files that are called CSV
 
 _WHOLE = "no split given: 70/10/20 at random, seed 0"
 _GIVEN = "train and test as given; dev is a tenth of train at random, seed 0"
@@ -506,6 +507,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 def _read_csv(path: Path) -> pd.DataFrame:
     """Every cell as text: a text may well be 'NA' or '1.0'."""
     content = _decoded(path)
+    _check_separator(content, path)
     try:
         frame = pd.read_csv(io.StringIO(content), dtype=str, keep_default_na=False)
     except pd.errors.EmptyDataError:
@@ -516,6 +518,15 @@ def _read_csv(path: Path) -> pd.DataFrame:
         what = f"rows of '{path.name}' have more cells than its first line names"
         raise InputError(f"{what}; quote texts that hold commas, take off commas at the end, or name every column")
     return frame
+
+
+def _check_separator(content: str, path: Path) -> None:
+    """InputError for columns that are not between commas, whose rows would fail in ways that tell nothing."""
+    first = re.search(r"\S.*|$", content)[0]
+    for separator, called in OTHER_SEPARATORS.items():
+        if separator in first and "," not in first:
+            what = f"the first line of '{path.name}' has {called} and no comma"
+            raise InputError(f"{what}; save it with commas between columns")
 
 
 def _decoded(path: Path) -> str:
