@@ -363,6 +363,15 @@ def test_paths_that_lead_nowhere(folders):
     assert "holds no train and test" in refused(str(folders / "bare"))
 
 
+def test_what_lies_here_under_a_name_that_is_not_known(folders, monkeypatch):
+    monkeypatch.chdir(folders)
+    put(folders / "mine", train=table(20), test=table(5, start=20))
+    write(folders / "tabs.tsv", "x")
+    assert refused("mine") == "'mine' is no known data set but a folder here; write ./mine for what is in it"
+    assert datasets.load("./mine").sizes()["train"] == 20
+    assert refused("tabs.tsv") == refused("./tabs.tsv") == "'tabs.tsv' is neither .csv nor .parquet; save it as one of them"
+
+
 def test_lists_are_not_labels(folders):
     table(20).assign(label=[["a", "b"]] * 20).to_parquet(folders / "lists.parquet")
     assert "holds lists, not one label a text" in refused(str(folders / "lists.parquet"))

@@ -216,6 +216,13 @@ def test_pages_of_files_are_told_to_run_first(texts, refused):
     assert "cluster-tune run" in refused("page", "texts.csv")
 
 
+def test_a_folder_without_its_path_is_told_how_to_be_named(texts, refused):
+    (texts.parent / "fold").mkdir()
+    for command in ("run", "page"):
+        assert "write ./fold for what is in it" in refused(command, "fold")
+    assert "cluster-tune run" in refused("page", "./fold")
+
+
 def test_nothing_known_is_left_out_of_the_frame_of_runs(texts, tiny_folder):
     assert __main__.main(["run", "texts.csv", "--encoder", str(tiny_folder), "--settings", "base", *RUN]) == 0
     (record,) = results.records()

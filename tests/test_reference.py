@@ -265,7 +265,11 @@ def test_texts_that_cannot_be_clustered(texts, said):
 
 def test_too_few_clusters_and_files_that_are_none(folders):
     assert "1 is too few clusters" in refused(reference.cluster, ["a b"] * 5, n_clusters=1)
-    assert "no .csv or .parquet file" in refused(reference.cluster_file, "none.csv")
+    (folders / "none.tsv").write_text("")
+    (folders / "none").mkdir()
+    assert "there is no file 'none.csv'; give" in refused(reference.cluster_file, "none.csv")
+    assert "'none.tsv' is neither .csv nor .parquet; save it" in refused(reference.cluster_file, "none.tsv")
+    assert "'none' is a folder; give the path of a .csv" in refused(reference.cluster_file, "none")
     assert "--text-column" in refused(reference.cluster_file, "small.csv", text_column="body")
     assert "--label-column" in refused(reference.cluster_file, "small.csv", label_column="class")
 

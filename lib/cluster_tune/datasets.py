@@ -243,8 +243,12 @@ class Dataset:
 
 
 def info(name: str) -> Info:
-    """The registry's entry; InputError with the nearest name for an unknown one."""
+    """The registry's entry; InputError for an unknown one, with the nearest name or how to give what lies here."""
     if name not in REGISTRY:
+        if os.path.isdir(name):
+            raise InputError(f"'{name}' is no known data set but a folder here; write ./{name} for what is in it")
+        if os.path.isfile(name):
+            raise _neither(name)
         raise unknown("data set", name, REGISTRY)
     return REGISTRY[name]
 
@@ -284,7 +288,7 @@ def load(name: str, text_column: str = "text", label_column: str = "label") -> D
     A name is looked up in the user's own folder, then among the prepared splits, then among the embedded corpora.
     The columns are those of files of the user's own. InputError, in one line, for whatever cannot be used.
     """
-    if _is_path(name):
+    if is_path(name):
         return _load_path(Path(name), text_column, label_column)
     own = paths.own_data()
     if own and (found := _part_files(own / name)):
@@ -297,9 +301,15 @@ def load(name: str, text_column: str = "text", label_column: str = "label") -> D
     raise InputError(f"data set '{name}' is not here; `cluster-tune data {name}` fetches it, or {_what_to_put(name)}")
 
 
+def is_path(name: str) -> bool:
+    """Whether `load` takes it for a path and not for the name of a data set, be there a file or not."""
+    separators = [os.sep, "/"] + ([os.altsep] if os.altsep else [])
+    return any(separator in name for separator in separators) or name.lower().endswith(SUFFIXES)
+
+
 def name_of(name: str) -> str:
     """What `load(name).name` would be, without loading: the name itself, or one made of a path's stem."""
-    if not _is_path(name):
+    if not is_path(name):
         return name
     made = re.sub(r"[^a-z0-9]+", "_", Path(name).stem.lower()).strip("_") or "data"
     return made + ("_file" if made in REGISTRY else "")  # results of the two must not be taken for each other
@@ -312,8 +322,9 @@ def read(path: str, text_column: str = "text", label_column: str | None = None) 
     what cannot be read and for columns that are not there.
     """
     file = Path(path)
-    if not file.is_file() or file.suffix.lower() not in SUFFIXES:
-        raise InputError(f"'{path}' is no .csv or .parquet file; give the path of one")
+    if file.is_dir():
+        raise InputError(f"'{path}' is a folder; give the path of a .csv or .parquet file")
+    _check_path(file)
     frame = _read_any(file)
     label = label_column or ("label" if "label" in frame and text_column != "label" else None)
     columns = {"text": text_column, **({"label": label} if label else {})}
@@ -395,23 +406,27 @@ def _apply(entry: Info | None, parts: dict[str, pd.DataFrame]) -> dict[str, pd.D
 # Loading
 
 
-def _is_path(name: str) -> bool:
-    separators = [os.sep, "/"] + ([os.altsep] if os.altsep else [])
-    return any(separator in name for separator in separators) or name.lower().endswith(SUFFIXES)
-
-
 def _load_path(path: Path, text_column: str, label_column: str) -> Dataset:
     name = name_of(str(path))
     if path.is_dir():
         if not (found := _part_files(path)):
             raise InputError(f"'{path}' holds no train and test (or all) as .csv or .parquet; put them there")
-    elif not path.is_file():
-        raise InputError(f"there is no file '{path}'; give the path of a .csv or .parquet file")
-    elif path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"'{path}' is neither .csv nor .parquet; save it as one of them")
     else:
+        _check_path(path)
         found = {"all": path}
     return _load_files(name, found, text_column, label_column, "file")
+
+
+def _check_path(path: Path) -> None:
+    """InputError for what is no file, or none that can be read here."""
+    if not path.is_file():
+        raise InputError(f"there is no file '{path}'; give the path of a .csv or .parquet file")
+    if path.suffix.lower() not in SUFFIXES:
+        raise _neither(path)
+
+
+def _neither(path: Path | str) -> InputError:
+    return InputError(f"'{path}' is neither .csv nor .parquet; save it as one of them")
 
 
 def _load_files(name: str, files: dict[str, Path], text_column: str, label_column: str, origin: str) -> Dataset:
