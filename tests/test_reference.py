@@ -263,8 +263,12 @@ def test_texts_that_cannot_be_clustered(texts, said):
     assert said in refused(reference.cluster, texts)
 
 
-def test_too_few_clusters_and_files_that_are_none(folders):
+def test_too_few_clusters_seeds_out_of_range_and_files_that_are_none(folders):
     assert "1 is too few clusters" in refused(reference.cluster, ["a b"] * 5, n_clusters=1)
+    for seed in (-1, 2**32):
+        said = refused(reference.cluster, corpus()["text"], n_clusters=6, seed=seed)
+        assert said == f"seed {seed} is out of range; give one between 0 and 2**32 - 1"
+    assert len(reference.cluster(corpus()["text"], n_clusters=6, seed=2**32 - 1).labels) == 400
     (folders / "none.tsv").write_text("")
     (folders / "none").mkdir()
     assert "there is no file 'none.csv'; give" in refused(reference.cluster_file, "none.csv")

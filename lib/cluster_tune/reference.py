@@ -422,6 +422,8 @@ def cluster(
     """
     if n_clusters < 2:
         raise InputError(f"{n_clusters} is too few clusters; give at least 2")
+    if not 0 <= seed < 2**32:
+        raise InputError(f"seed {seed} is out of range; give one between 0 and 2**32 - 1")
     counts, terms = text.bag_of_words(texts)
     enough(counts, n_clusters)
     sib = SIB(n_clusters, random_state=seed, n_jobs=n_jobs, progress=progress).fit(counts)
