@@ -198,6 +198,16 @@ def test_cells_of_a_csv_stay_text(folders):
     assert loaded.classes == ("0.0", "1.0")
 
 
+def test_a_file_is_read_row_by_row_as_it_is(folders):
+    """Nothing dropped, and labels taken where there are some and no other column is named for them."""
+    frame = table(5).assign(text=["a", "", " b ", "NA", "1.0"], topic=list("xyxyx"))
+    frame.to_csv(folders / "rows.csv", index=False)
+    path = str(folders / "rows.csv")
+    pd.testing.assert_frame_equal(datasets.read(path), frame[["text", "label"]])
+    assert datasets.read(path, "text", "topic")["label"].tolist() == list("xyxyx")
+    assert list(datasets.read(path, "label")) == ["text"]
+
+
 def test_a_few_empty_texts_are_dropped_and_counted(folders):
     frame = table(40)
     frame.loc[[3, 7], "text"] = ["  ", None]
@@ -375,6 +385,27 @@ def test_what_lies_here_under_a_name_that_is_not_known(folders, monkeypatch):
 def test_lists_are_not_labels(folders):
     table(20).assign(label=[["a", "b"]] * 20).to_parquet(folders / "lists.parquet")
     assert "holds lists, not one label a text" in refused(str(folders / "lists.parquet"))
+
+
+@pytest.mark.parametrize("column, values, says", [
+    ("text", range(20), "the text column of {} holds int64, not text; name another one"),
+    ("text", [b"bytes"] * 20, "the text column of {} holds object, not text; name another one"),
+    ("text", [["a", "b"]] * 20, "the text column of {} holds object, not text; name another one"),
+    ("label", [["a", "b"]] * 20, "the label column of {} holds lists, not one label a text; name another one"),
+], ids=["integers", "bytes", "lists", "lists of labels"])
+def test_files_are_read_and_loaded_under_one_rule(folders, column, values, says):
+    table(20).assign(**{column: values}).to_parquet(path := folders / "odd.parquet")
+    assert refused(str(path)) == says.format("'odd'")
+    with pytest.raises(InputError) as caught:
+        datasets.read(str(path))
+    assert str(caught.value) == says.format("'odd.parquet'")
+
+
+def test_one_column_is_not_both_texts_and_labels(folders):
+    table(20).to_csv(path := folders / "same.csv", index=False)
+    for call in (datasets.load, datasets.read):
+        with pytest.raises(InputError, match="text and label are both column 'text' of 'same.csv'; name two different ones"):
+            call(str(path), "text", "text")
 
 
 # Fetching

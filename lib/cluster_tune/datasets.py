@@ -319,7 +319,7 @@ def read(path: str, text_column: str = "text", label_column: str | None = None) 
     """A .csv or .parquet file row by row, nothing dropped: `text` and, where the file has labels, `label`, both str.
 
     What is missing is ''. With no `label_column` named, a column `label` is taken if there is one. InputError for
-    what cannot be read and for columns that are not there.
+    what cannot be read and for columns that are not there or hold no texts or labels, as `load` has it.
     """
     file = Path(path)
     if file.is_dir():
@@ -327,12 +327,9 @@ def read(path: str, text_column: str = "text", label_column: str | None = None) 
     _check_path(file)
     frame = _read_any(file)
     label = label_column or ("label" if "label" in frame and text_column != "label" else None)
-    columns = {"text": text_column, **({"label": label} if label else {})}
-    for kind, column in columns.items():
-        _need(frame, file, kind, column)
-    if not len(frame):
-        raise InputError(f"'{file.name}' has 0 rows; it needs a row a text")
-    return pd.DataFrame({kind: frame[column].fillna("").astype(str) for kind, column in columns.items()})
+    frame = _columns(frame, file, text_column, label)
+    _check_values(frame, f"'{file.name}'")
+    return frame.fillna("").astype(str)
 
 
 def fetch(name: str, progress: bool = True, again: bool = False, download: Callable | None = None) -> Dataset:
@@ -489,16 +486,21 @@ def _part_files(folder: Path) -> dict[str, Path]:
 
 def _read_file(path: Path, text_column: str, label_column: str) -> pd.DataFrame:
     """Columns `text` and `label` of a file, as they are; missing values stay missing."""
-    frame = _read_any(path)
-    _need(frame, path, "text", text_column)
-    _need(frame, path, "label", label_column)
-    if text_column == label_column:
-        raise InputError(f"text and label are both column '{text_column}' of '{path.name}'; name two different ones")
-    return pd.DataFrame({"text": frame[text_column], "label": frame[label_column]})
+    return _columns(_read_any(path), path, text_column, label_column)
 
 
 def _read_any(path: Path) -> pd.DataFrame:
     return _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
+
+
+def _columns(frame: pd.DataFrame, path: Path, text_column: str, label_column: str | None) -> pd.DataFrame:
+    """Columns `text` and, where one is named for it, `label` of a table; InputError where they are not two there."""
+    columns = {"text": text_column, **({"label": label_column} if label_column else {})}
+    for kind, column in columns.items():
+        _need(frame, path, kind, column)
+    if text_column == label_column:
+        raise InputError(f"text and label are both column '{text_column}' of '{path.name}'; name two different ones")
+    return pd.DataFrame({kind: frame[column] for kind, column in columns.items()})
 
 
 def _need(frame: pd.DataFrame, path: Path, kind: str, column: str) -> None:
@@ -572,17 +574,23 @@ def _checked(raw: dict[str, pd.DataFrame], name: str) -> tuple[dict[str, pd.Data
     return parts, tuple(notes)
 
 
-def _clean(frame: pd.DataFrame, where: str) -> tuple[pd.DataFrame, int]:
+def _check_values(frame: pd.DataFrame, where: str) -> None:
+    """InputError for no rows, and for columns of what can be no text or no label."""
     if frame.empty:
         raise InputError(f"{where} has 0 rows; it needs a row a text")
     texts = frame["text"]
     if not texts.dropna().map(lambda value: isinstance(value, str)).all():
         raise InputError(f"the text column of {where} holds {texts.dtype}, not text; name another one")
+    if "label" in frame and not frame["label"].map(pd.api.types.is_scalar).all():
+        raise InputError(f"the label column of {where} holds lists, not one label a text; name another one")
+
+
+def _clean(frame: pd.DataFrame, where: str) -> tuple[pd.DataFrame, int]:
+    _check_values(frame, where)
+    texts = frame["text"]
     empty = texts.isna() | ~texts.fillna("").str.contains(r"\S", regex=True)
     if empty.mean() > MAX_EMPTY:
         raise InputError(f"{empty.sum()} of {len(frame)} texts of {where} are empty; name another text column")
-    if not frame["label"].map(pd.api.types.is_scalar).all():
-        raise InputError(f"the label column of {where} holds lists, not one label a text; name another one")
     labels = frame["label"].map(lambda value: None if pd.isna(value) else str(value).strip() or None)
     if (missing := labels.isna() & ~empty).any():
         first = int(np.flatnonzero(missing)[0]) + 1
