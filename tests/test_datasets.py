@@ -217,6 +217,27 @@ def test_a_few_empty_texts_are_dropped_and_counted(folders):
     assert loaded.notes == ("2 of 40 texts of 'some' are empty and were dropped.",)
 
 
+@pytest.mark.parametrize("labels, read", [
+    (pd.array([1, 2] * 9 + [1, None], "Int64"), ["1", "2"]),
+    (pd.array([True, False] * 9 + [True, None], "boolean"), ["True", "False"]),
+    (pd.Categorical(["a", "b"] * 9 + ["a", None]), ["a", "b"]),
+    (np.array([1.0, 2.0] * 9 + [1.0, np.nan]), ["1.0", "2.0"]),
+    (pd.array(["a", "b"] * 9 + ["a", None], "string"), ["a", "b"]),
+], ids=["integers", "booleans", "categories", "floats", "strings"])
+@pytest.mark.filterwarnings("error")
+def test_gaps_among_labels_and_texts_of_any_type(folders, labels, read):
+    """Read as '' by `read`; a gap whose text is missing too is dropped by `load`, and one alone is refused."""
+    pd.DataFrame({"text": table(20)["text"], "label": labels}).to_parquet(folders / "gaps.parquet")
+    assert datasets.read(str(folders / "gaps.parquet"))["label"].tolist() == [*read * 9, read[0], ""]
+    assert "1 rows of 'gaps' have no label, row 20" in refused(str(folders / "gaps.parquet"))
+    for kind in ("str", "category"):
+        texts = pd.Series([*table(19)["text"], None], dtype=kind)
+        pd.DataFrame({"text": texts, "label": labels}).to_parquet(folders / "both.parquet")
+        loaded = datasets.load(str(folders / "both.parquet"))
+        assert loaded.classes == tuple(sorted(read)) and loaded.sizes() == {"train": 13, "dev": 2, "test": 4}
+        assert datasets.read(str(folders / "both.parquet"))["text"].tolist()[18:] == ["text number 18", ""]
+
+
 def test_a_smile_is_a_text(folders):
     frame = table(20)
     frame.loc[5, "text"] = ":)"

@@ -329,7 +329,7 @@ def read(path: str, text_column: str = "text", label_column: str | None = None) 
     label = label_column or ("label" if "label" in frame and text_column != "label" else None)
     frame = _columns(frame, file, text_column, label)
     _check_values(frame, f"'{file.name}'")
-    return frame.fillna("").astype(str)
+    return frame.apply(_filled)
 
 
 def fetch(name: str, progress: bool = True, again: bool = False, download: Callable | None = None) -> Dataset:
@@ -588,7 +588,7 @@ def _check_values(frame: pd.DataFrame, where: str) -> None:
 def _clean(frame: pd.DataFrame, where: str) -> tuple[pd.DataFrame, int]:
     _check_values(frame, where)
     texts = frame["text"]
-    empty = texts.isna() | ~texts.fillna("").str.contains(r"\S", regex=True)
+    empty = texts.isna() | ~_filled(texts).str.contains(r"\S", regex=True)
     if empty.mean() > MAX_EMPTY:
         raise InputError(f"{empty.sum()} of {len(frame)} texts of {where} are empty; name another text column")
     labels = frame["label"].map(lambda value: None if pd.isna(value) else str(value).strip() or None)
@@ -598,6 +598,11 @@ def _clean(frame: pd.DataFrame, where: str) -> tuple[pd.DataFrame, int]:
         raise InputError(f"{some}, row {first} is the first; label or drop them")
     kept = pd.DataFrame({"text": texts[~empty].astype(str), "label": labels[~empty].astype(str)})
     return kept.reset_index(drop=True), int(empty.sum())
+
+
+def _filled(values: pd.Series) -> pd.Series:
+    """Values of any type as str, what is missing as ''; `fillna` would have to put a str among integers or categories."""
+    return pd.Series(["" if pd.isna(value) else str(value) for value in values], values.index, dtype=str)
 
 
 def _enough(parts: dict[str, pd.DataFrame], name: str) -> None:
