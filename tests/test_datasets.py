@@ -387,6 +387,14 @@ def test_an_unreadable_parquet(folders):
     assert "as parquet" in refused(str(folders / "half.parquet"))
 
 
+def test_a_parquet_file_that_is_called_csv(folders):
+    table(20).to_parquet(folders / "really.csv")
+    says = "'really.csv' is a parquet file by its content; rename it to end in .parquet"
+    assert refused(str(folders / "really.csv")) == says
+    table(20).rename(columns={"text": "PAR1"}).to_csv(folders / "named.csv", index=False)
+    assert datasets.load(str(folders / "named.csv"), "PAR1").sizes()["train"] == 14
+
+
 def test_paths_that_lead_nowhere(folders):
     assert "there is no file" in refused(str(folders / "none.csv"))
     assert "neither .csv nor .parquet" in refused(write(folders / "notes.txt", "x"))

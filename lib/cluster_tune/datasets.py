@@ -552,6 +552,8 @@ def _decoded(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read '{path}': {error.strerror}") from None
+    if content[:4] == content[-4:] == b"PAR1":
+        raise InputError(f"'{path.name}' is a parquet file by its content; rename it to end in .parquet")
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise InputError(f"'{path.name}' is in UTF-16; save it as UTF-8")
     try:
