@@ -292,6 +292,19 @@ def test_columns_that_are_missing_are_named_beside_those_there(folders):
     assert "name two different ones" in refused(path, "body", "body")
 
 
+def test_texts_that_were_taken_for_names_are_cut(folders):
+    """A CSV without a line of names, and texts given for classes."""
+    first, rest = "It\nbegins here " + "and goes on " * 50, table(20).to_csv(index=False, header=False)
+    path = write(folders / "headless.csv", f'"{first}",yes\n{rest}')
+    shown = "'It begins here and goes on and goes on a…', 'yes'"
+    assert refused(path) == f"'headless.csv' has no column 'text', it has {shown}; name one with --text-column"
+    texts = table(20).assign(text=[f"{i:02} " + "long " * 20 for i in range(20)])
+    texts.to_csv(folders / "swapped.csv", index=False)
+    assert "long long long lo…' and 17 more of 'swapped' has" in refused(str(folders / "swapped.csv"), "label", "text")
+    texts.assign(label="only " * 20).to_csv(folders / "one.csv", index=False)
+    assert "only one class, 'only only" in refused(str(folders / "one.csv"))
+
+
 def test_no_rows(folders):
     assert "is empty" in refused(write(folders / "nothing.csv", ""))
     assert refused(write(folders / "header.csv", "text,label\n")) == "'header' has 0 rows; it needs a row a text"

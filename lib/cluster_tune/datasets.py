@@ -33,6 +33,7 @@ CUT = {"train": 15_000, "dev": 1_500, "test": 3_000}  # for the four large sets;
 MIN_ROWS = 10
 MAX_EMPTY = 0.1  # above this share of empty texts, the column is more likely the wrong one
 SUFFIXES = (".parquet", ".csv")
+LONGEST_NAME = 40  # characters of a column or class that a message shows
 OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}  # of files that are called CSV
 
 _WHOLE = "no split given: 70/10/20 at random, seed 0"
@@ -613,7 +614,7 @@ def _enough(parts: dict[str, pd.DataFrame], name: str) -> None:
         raise InputError(f"'{name}' has only {rows} texts; at least {MIN_ROWS} are needed")
     counts = pd.concat([frame["label"] for frame in parts.values()]).value_counts()
     if len(counts) == 1:
-        raise InputError(f"'{name}' has only one class, '{counts.index[0]}'; at least two are needed")
+        raise InputError(f"'{name}' has only one class, {_some(list(counts.index))}; at least two are needed")
     if single := sorted(counts.index[counts == 1]):
         raise InputError(f"class {_some(single)} of '{name}' has a single text; add texts or merge the class")
 
@@ -817,5 +818,11 @@ def _first_line(error: Exception) -> str:
 
 
 def _some(names: list[str], most: int = 3) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:most])
+    shown = ", ".join(f"'{_short(str(name))}'" for name in names[:most])
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _short(name: str) -> str:
+    """A name on one line, cut where it is more likely a text that was taken for one."""
+    shown = "".join(sign if sign.isprintable() else " " for sign in name[:LONGEST_NAME])
+    return shown + "…" * (len(name) > LONGEST_NAME)
