@@ -157,6 +157,17 @@ def test_any_change_of_a_text_a_label_or_a_part_changes_the_fingerprint():
     assert len({datasets.fingerprint(some) for some in (parts, changed, moved)}) == 3
 
 
+@pytest.mark.parametrize("order", [range(39, -1, -1), range(0, 40, 3), [*range(10), *range(10)]])
+def test_the_index_of_a_parquet_file_plays_no_part(folders, order):
+    frame = table(40).loc[order]
+    frame.to_parquet(folders / "indexed.parquet")
+    frame.to_csv(folders / "indexed.csv", index=False)
+    of_parquet, of_csv = (datasets.read(str(folders / f"indexed.{suffix}")) for suffix in ("parquet", "csv"))
+    pd.testing.assert_frame_equal(of_parquet, of_csv)
+    loaded = (datasets.load(str(folders / f"indexed.{suffix}")).fingerprint for suffix in ("parquet", "csv"))
+    assert len(set(loaded)) == 1
+
+
 def test_a_path_with_columns_of_its_own(folders):
     frame = table(20).rename(columns={"text": "review", "label": "stars"})
     frame.to_csv(folders / "My Reviews (2024).csv", index=False)
@@ -187,6 +198,16 @@ def test_cells_of_a_csv_stay_text(folders):
     assert loaded.classes == ("0.0", "1.0")
 
 
+def test_a_file_is_read_row_by_row_as_it_is(folders):
+    """Nothing dropped, and labels taken where there are some and no other column is named for them."""
+    frame = table(5).assign(text=["a", "", " b ", "NA", "1.0"], topic=list("xyxyx"))
+    frame.to_csv(folders / "rows.csv", index=False)
+    path = str(folders / "rows.csv")
+    pd.testing.assert_frame_equal(datasets.read(path), frame[["text", "label"]])
+    assert datasets.read(path, "text", "topic")["label"].tolist() == list("xyxyx")
+    assert list(datasets.read(path, "label")) == ["text"]
+
+
 def test_a_few_empty_texts_are_dropped_and_counted(folders):
     frame = table(40)
     frame.loc[[3, 7], "text"] = ["  ", None]
@@ -194,6 +215,27 @@ def test_a_few_empty_texts_are_dropped_and_counted(folders):
     loaded = datasets.load(str(folders / "some.parquet"))
     assert sum(loaded.sizes().values()) == 38
     assert loaded.notes == ("2 of 40 texts of 'some' are empty and were dropped.",)
+
+
+@pytest.mark.parametrize("labels, read", [
+    (pd.array([1, 2] * 9 + [1, None], "Int64"), ["1", "2"]),
+    (pd.array([True, False] * 9 + [True, None], "boolean"), ["True", "False"]),
+    (pd.Categorical(["a", "b"] * 9 + ["a", None]), ["a", "b"]),
+    (np.array([1.0, 2.0] * 9 + [1.0, np.nan]), ["1.0", "2.0"]),
+    (pd.array(["a", "b"] * 9 + ["a", None], "string"), ["a", "b"]),
+], ids=["integers", "booleans", "categories", "floats", "strings"])
+@pytest.mark.filterwarnings("error")
+def test_gaps_among_labels_and_texts_of_any_type(folders, labels, read):
+    """Read as '' by `read`; a gap whose text is missing too is dropped by `load`, and one alone is refused."""
+    pd.DataFrame({"text": table(20)["text"], "label": labels}).to_parquet(folders / "gaps.parquet")
+    assert datasets.read(str(folders / "gaps.parquet"))["label"].tolist() == [*read * 9, read[0], ""]
+    assert "1 rows of 'gaps' have no label, row 20" in refused(str(folders / "gaps.parquet"))
+    for kind in ("str", "category"):
+        texts = pd.Series([*table(19)["text"], None], dtype=kind)
+        pd.DataFrame({"text": texts, "label": labels}).to_parquet(folders / "both.parquet")
+        loaded = datasets.load(str(folders / "both.parquet"))
+        assert loaded.classes == tuple(sorted(read)) and loaded.sizes() == {"train": 13, "dev": 2, "test": 4}
+        assert datasets.read(str(folders / "both.parquet"))["text"].tolist()[18:] == ["text number 18", ""]
 
 
 def test_a_smile_is_a_text(folders):
@@ -248,6 +290,19 @@ def test_columns_that_are_missing_are_named_beside_those_there(folders):
     assert refused(path) == "'a.csv' has no column 'text', it has 'body', 'label'; name one with --text-column"
     assert "name one with --label-column" in refused(path, "body", "tag")
     assert "name two different ones" in refused(path, "body", "body")
+
+
+def test_texts_that_were_taken_for_names_are_cut(folders):
+    """A CSV without a line of names, and texts given for classes."""
+    first, rest = "It\nbegins here " + "and goes on " * 50, table(20).to_csv(index=False, header=False)
+    path = write(folders / "headless.csv", f'"{first}",yes\n{rest}')
+    shown = "'It begins here and goes on and goes on a…', 'yes'"
+    assert refused(path) == f"'headless.csv' has no column 'text', it has {shown}; name one with --text-column"
+    texts = table(20).assign(text=[f"{i:02} " + "long " * 20 for i in range(20)])
+    texts.to_csv(folders / "swapped.csv", index=False)
+    assert "long long long lo…' and 17 more of 'swapped' has" in refused(str(folders / "swapped.csv"), "label", "text")
+    texts.assign(label="only " * 20).to_csv(folders / "one.csv", index=False)
+    assert "only one class, 'only only" in refused(str(folders / "one.csv"))
 
 
 def test_no_rows(folders):
@@ -319,6 +374,38 @@ def test_a_ragged_csv(folders):
     assert "line 3" in refused(write(folders / "ragged.csv", "text,label\na,1\nb,1,2,3\n"))
 
 
+@pytest.mark.parametrize("separator, called", [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_columns_that_are_not_between_commas(folders, separator, called, encoding):
+    """Whatever the rows hold: nothing else, a comma here and there, or a comma each."""
+    for text in ("text", "one, two", "one, two, three"):
+        frame = table(20)
+        frame.loc[7:, "text"] += text
+        path = write(folders / "other.csv", frame.to_csv(index=False, sep=separator), encoding)
+        what = f"the first line of 'other.csv' has {called} and no comma"
+        assert refused(path) == f"{what}; save it with commas between columns"
+
+
+def test_a_semicolon_beside_commas_is_part_of_a_name(folders):
+    frame = table(20).rename(columns={"text": "text; body"})
+    frame.to_csv(folders / "named.csv", index=False)
+    assert datasets.load(str(folders / "named.csv"), "text; body").sizes()["train"] == 14
+
+
+@pytest.mark.parametrize(
+    "row", ["Dear Sir, text number {i},{label}", "text number {i},{label},", "{i},text number {i},{label}"],
+    ids=["a comma in the text", "a comma at the end", "a column without a name"],
+)
+def test_rows_with_more_cells_than_the_first_line_names(folders, row):
+    """Of all rows or of some only, and neither read nor loaded with shifted columns."""
+    rows = [row.format(i=i, label="ab"[i % 2]) for i in range(20)]
+    for name, lines in (("all", rows), ("first", rows[:1] + [f"text number {i},a" for i in range(1, 20)])):
+        path = write(folders / f"{name}.csv", "\n".join(["text,label", *lines]))
+        assert refused(path).startswith(f"rows of '{name}.csv' have more cells than its first line names; quote texts that")
+        with pytest.raises(InputError, match="have more cells than its first line names"):
+            datasets.read(path)
+
+
 def test_an_unclosed_quote(folders):
     assert "not a well-formed CSV" in refused(write(folders / "quote.csv", 'text,label\n"a,1\nb,1\n'))
 
@@ -330,6 +417,14 @@ def test_an_unreadable_parquet(folders):
     assert "as parquet" in refused(str(folders / "half.parquet"))
 
 
+def test_a_parquet_file_that_is_called_csv(folders):
+    table(20).to_parquet(folders / "really.csv")
+    says = "'really.csv' is a parquet file by its content; rename it to end in .parquet"
+    assert refused(str(folders / "really.csv")) == says
+    table(20).rename(columns={"text": "PAR1"}).to_csv(folders / "named.csv", index=False)
+    assert datasets.load(str(folders / "named.csv"), "PAR1").sizes()["train"] == 14
+
+
 def test_paths_that_lead_nowhere(folders):
     assert "there is no file" in refused(str(folders / "none.csv"))
     assert "neither .csv nor .parquet" in refused(write(folders / "notes.txt", "x"))
@@ -337,9 +432,39 @@ def test_paths_that_lead_nowhere(folders):
     assert "holds no train and test" in refused(str(folders / "bare"))
 
 
+def test_what_lies_here_under_a_name_that_is_not_known(folders, monkeypatch):
+    monkeypatch.chdir(folders)
+    put(folders / "mine", train=table(20), test=table(5, start=20))
+    write(folders / "tabs.tsv", "x")
+    assert refused("mine") == "'mine' is no known data set but a folder here; write ./mine for what is in it"
+    assert datasets.load("./mine").sizes()["train"] == 20
+    assert refused("tabs.tsv") == refused("./tabs.tsv") == "'tabs.tsv' is neither .csv nor .parquet; save it as one of them"
+
+
 def test_lists_are_not_labels(folders):
     table(20).assign(label=[["a", "b"]] * 20).to_parquet(folders / "lists.parquet")
     assert "holds lists, not one label a text" in refused(str(folders / "lists.parquet"))
+
+
+@pytest.mark.parametrize("column, values, says", [
+    ("text", range(20), "the text column of {} holds int64, not text; name another one"),
+    ("text", [b"bytes"] * 20, "the text column of {} holds object, not text; name another one"),
+    ("text", [["a", "b"]] * 20, "the text column of {} holds object, not text; name another one"),
+    ("label", [["a", "b"]] * 20, "the label column of {} holds lists, not one label a text; name another one"),
+], ids=["integers", "bytes", "lists", "lists of labels"])
+def test_files_are_read_and_loaded_under_one_rule(folders, column, values, says):
+    table(20).assign(**{column: values}).to_parquet(path := folders / "odd.parquet")
+    assert refused(str(path)) == says.format("'odd'")
+    with pytest.raises(InputError) as caught:
+        datasets.read(str(path))
+    assert str(caught.value) == says.format("'odd.parquet'")
+
+
+def test_one_column_is_not_both_texts_and_labels(folders):
+    table(20).to_csv(path := folders / "same.csv", index=False)
+    for call in (datasets.load, datasets.read):
+        with pytest.raises(InputError, match="text and label are both column 'text' of 'same.csv'; name two different ones"):
+            call(str(path), "text", "text")
 
 
 # Fetching

@@ -244,6 +244,13 @@ def test_a_page_of_a_file_that_is_not_the_one_that_was_run(texts, tiny_folder, r
     assert "it has changed since, or is another file of that name" in refused("page", "texts.csv")
 
 
+def test_a_folder_without_its_path_is_told_how_to_be_named(texts, refused):
+    (texts.parent / "fold").mkdir()
+    for command in ("run", "page"):
+        assert "write ./fold for what is in it" in refused(command, "fold")
+    assert "cluster-tune run" in refused("page", "./fold")
+
+
 def test_nothing_known_is_left_out_of_the_frame_of_runs(texts, tiny_folder):
     assert __main__.main(["run", "texts.csv", "--encoder", str(tiny_folder), "--settings", "base", *RUN]) == 0
     (record,) = results.records()

@@ -135,6 +135,15 @@ def test_a_file_of_the_users_own_makes_a_page_under_its_stem(checkout):
     assert nbformat.read(page, as_version=4).cells[0].source.startswith(r"# my\_mail")
 
 
+@pytest.mark.parametrize("given", ["./my_mail", "texts/my_mail", "texts/my_mail/", "{here}/my_mail"])
+def test_a_folder_of_the_users_own_makes_a_page_under_its_name(checkout, given):
+    template(checkout, "from pathlib import Path\nPath(dataset).is_absolute(), Path(dataset).name")
+    page = pages.make(given.format(here=checkout), progress=False)
+    notebook = nbformat.read(page, as_version=4)
+    assert page == checkout / "book" / "datasets" / "my_mail.ipynb" and notebook.cells[0].source.startswith(r"# my\_mail")
+    assert notebook.cells[3].outputs[0].data["text/plain"] == "(True, 'my_mail')"
+
+
 def test_a_template_without_a_data_set_makes_a_chapter(checkout):
     notebook = new_notebook(cells=[new_markdown_cell("# The chapter"), new_code_cell("1 + 1")])
     template(checkout)

@@ -214,6 +214,25 @@ def test_a_file_is_clustered(folders):
     assert np.array_equal(found.labels, again.labels)
 
 
+@pytest.mark.parametrize("rows", [
+    np.random.default_rng(1).permutation(400), range(0, 400, 2), [*range(200), *range(200)]], ids=["permuted", "filtered", "repeated"])
+def test_the_index_of_a_parquet_file_plays_no_part(folders, rows):
+    frame = corpus().loc[rows]
+    frame.to_parquet("indexed.parquet")
+    frame.to_csv("plain.csv", index=False)
+    found = [reference.cluster_file(name, n_clusters=6) for name in ("indexed.parquet", "plain.csv")]
+    indexed, plain = ((folder / "clusters.csv").read_text() for folder, _ in found)
+    assert indexed == plain and pd.read_csv(found[0][0] / "clusters.csv")["cluster"].tolist() == found[0][1].labels.tolist()
+
+
+def test_a_frame_of_any_index_meets_its_clusters_row_by_row(folders, monkeypatch):
+    frame = corpus()
+    monkeypatch.setattr(datasets, "read", lambda *_: frame.set_axis(range(399, -1, -1)))
+    folder, found = reference.cluster_file("small.csv", n_clusters=6)
+    rows = pd.read_csv(folder / "clusters.csv")
+    assert rows["cluster"].tolist() == found.labels.tolist() and rows["text"].tolist() == frame["text"].tolist()
+
+
 def test_texts_without_words_are_in_no_cluster(folders):
     frame = corpus().assign(label="")
     frame.loc[[3, 7], "text"] = ["", "the of and"]
@@ -260,9 +279,17 @@ def test_what_is_foreseen_of_too_many_clusters(monkeypatch):
     assert "only 4 different sets" in refused(reference.foresee, train, "sib", 5)
 
 
-def test_too_few_clusters_and_files_that_are_none(folders):
+def test_too_few_clusters_seeds_out_of_range_and_files_that_are_none(folders):
     assert "1 is too few clusters" in refused(reference.cluster, ["a b"] * 5, n_clusters=1)
-    assert "no .csv or .parquet file" in refused(reference.cluster_file, "none.csv")
+    for seed in (-1, 2**32):
+        said = refused(reference.cluster, corpus()["text"], n_clusters=6, seed=seed)
+        assert said == f"seed {seed} is out of range; give one between 0 and 2**32 - 1"
+    assert len(reference.cluster(corpus()["text"], n_clusters=6, seed=2**32 - 1).labels) == 400
+    (folders / "none.tsv").write_text("")
+    (folders / "none").mkdir()
+    assert "there is no file 'none.csv'; give" in refused(reference.cluster_file, "none.csv")
+    assert "'none.tsv' is neither .csv nor .parquet; save it" in refused(reference.cluster_file, "none.tsv")
+    assert "'none' is a folder; give the path of a .csv" in refused(reference.cluster_file, "none")
     assert "--text-column" in refused(reference.cluster_file, "small.csv", text_column="body")
     assert "--label-column" in refused(reference.cluster_file, "small.csv", label_column="class")
 

@@ -33,6 +33,8 @@ CUT = {"train": 15_000, "dev": 1_500, "test": 3_000}  # for the four large sets;
 MIN_ROWS = 10
 MAX_EMPTY = 0.1  # above this share of empty texts, the column is more likely the wrong one
 SUFFIXES = (".parquet", ".csv")
+LONGEST_NAME = 40  # characters of a column or class that a message shows
+OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}  # of files that are called CSV
 
 _WHOLE = "no split given: 70/10/20 at random, seed 0"
 _GIVEN = "train and test as given; dev is a tenth of train at random, seed 0"
@@ -254,8 +256,12 @@ class Dataset:
 
 
 def info(name: str) -> Info:
-    """The registry's entry; InputError with the nearest name for an unknown one."""
+    """The registry's entry; InputError for an unknown one, with the nearest name or how to give what lies here."""
     if name not in REGISTRY:
+        if os.path.isdir(name):
+            raise InputError(f"'{name}' is no known data set but a folder here; write ./{name} for what is in it")
+        if os.path.isfile(name):
+            raise _neither(name)
         raise unknown("data set", name, REGISTRY)
     return REGISTRY[name]
 
@@ -295,7 +301,7 @@ def load(name: str, text_column: str = "text", label_column: str = "label") -> D
     A name is looked up in the user's own folder, then among the prepared splits, then among the embedded corpora.
     The columns are those of files of the user's own. InputError, in one line, for whatever cannot be used.
     """
-    if _is_path(name):
+    if is_path(name):
         return _load_path(Path(name), text_column, label_column)
     own = paths.own_data()
     if own and (found := _part_files(own / name)):
@@ -308,9 +314,15 @@ def load(name: str, text_column: str = "text", label_column: str = "label") -> D
     raise InputError(f"data set '{name}' is not here; `cluster-tune data {name}` fetches it, or {_what_to_put(name)}")
 
 
+def is_path(name: str) -> bool:
+    """Whether `load` takes it for a path and not for the name of a data set, be there a file or not."""
+    separators = [os.sep, "/"] + ([os.altsep] if os.altsep else [])
+    return any(separator in name for separator in separators) or name.lower().endswith(SUFFIXES)
+
+
 def name_of(name: str) -> str:
     """What `load(name).name` would be, without loading: the name itself, or one made of a path's stem."""
-    if not _is_path(name):
+    if not is_path(name):
         return name
     made = re.sub(r"[^a-z0-9]+", "_", Path(name).stem.lower()).strip("_") or "data"
     return made + ("_file" if made in REGISTRY else "")  # results of the two must not be taken for each other
@@ -320,19 +332,17 @@ def read(path: str, text_column: str = "text", label_column: str | None = None) 
     """A .csv or .parquet file row by row, nothing dropped: `text` and, where the file has labels, `label`, both str.
 
     What is missing is ''. With no `label_column` named, a column `label` is taken if there is one. InputError for
-    what cannot be read and for columns that are not there.
+    what cannot be read and for columns that are not there or hold no texts or labels, as `load` has it.
     """
     file = Path(path)
-    if not file.is_file() or file.suffix.lower() not in SUFFIXES:
-        raise InputError(f"'{path}' is no .csv or .parquet file; give the path of one")
+    if file.is_dir():
+        raise InputError(f"'{path}' is a folder; give the path of a .csv or .parquet file")
+    _check_path(file)
     frame = _read_any(file)
     label = label_column or ("label" if "label" in frame and text_column != "label" else None)
-    columns = {"text": text_column, **({"label": label} if label else {})}
-    for kind, column in columns.items():
-        _need(frame, file, kind, column)
-    if not len(frame):
-        raise InputError(f"'{file.name}' has 0 rows; it needs a row a text")
-    return pd.DataFrame({kind: frame[column].fillna("").astype(str) for kind, column in columns.items()})
+    frame = _columns(frame, file, text_column, label)
+    _check_values(frame, f"'{file.name}'")
+    return frame.apply(_filled)
 
 
 def fetch(name: str, progress: bool = True, again: bool = False, download: Callable | None = None) -> Dataset:
@@ -406,23 +416,27 @@ def _apply(entry: Info | None, parts: dict[str, pd.DataFrame]) -> dict[str, pd.D
 # Loading
 
 
-def _is_path(name: str) -> bool:
-    separators = [os.sep, "/"] + ([os.altsep] if os.altsep else [])
-    return any(separator in name for separator in separators) or name.lower().endswith(SUFFIXES)
-
-
 def _load_path(path: Path, text_column: str, label_column: str) -> Dataset:
     name = name_of(str(path))
     if path.is_dir():
         if not (found := _part_files(path)):
             raise InputError(f"'{path}' holds no train and test (or all) as .csv or .parquet; put them there")
-    elif not path.is_file():
-        raise InputError(f"there is no file '{path}'; give the path of a .csv or .parquet file")
-    elif path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"'{path}' is neither .csv nor .parquet; save it as one of them")
     else:
+        _check_path(path)
         found = {"all": path}
     return _load_files(name, found, text_column, label_column, "file")
+
+
+def _check_path(path: Path) -> None:
+    """InputError for what is no file, or none that can be read here."""
+    if not path.is_file():
+        raise InputError(f"there is no file '{path}'; give the path of a .csv or .parquet file")
+    if path.suffix.lower() not in SUFFIXES:
+        raise _neither(path)
+
+
+def _neither(path: Path | str) -> InputError:
+    return InputError(f"'{path}' is neither .csv nor .parquet; save it as one of them")
 
 
 def _load_files(name: str, files: dict[str, Path], text_column: str, label_column: str, origin: str) -> Dataset:
@@ -495,16 +509,21 @@ def _part_files(folder: Path) -> dict[str, Path]:
 
 def _read_file(path: Path, text_column: str, label_column: str) -> pd.DataFrame:
     """Columns `text` and `label` of a file, as they are; missing values stay missing."""
-    frame = _read_any(path)
-    _need(frame, path, "text", text_column)
-    _need(frame, path, "label", label_column)
-    if text_column == label_column:
-        raise InputError(f"text and label are both column '{text_column}' of '{path.name}'; name two different ones")
-    return pd.DataFrame({"text": frame[text_column], "label": frame[label_column]})
+    return _columns(_read_any(path), path, text_column, label_column)
 
 
 def _read_any(path: Path) -> pd.DataFrame:
     return _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
+
+
+def _columns(frame: pd.DataFrame, path: Path, text_column: str, label_column: str | None) -> pd.DataFrame:
+    """Columns `text` and, where one is named for it, `label` of a table; InputError where they are not two there."""
+    columns = {"text": text_column, **({"label": label_column} if label_column else {})}
+    for kind, column in columns.items():
+        _need(frame, path, kind, column)
+    if text_column == label_column:
+        raise InputError(f"text and label are both column '{text_column}' of '{path.name}'; name two different ones")
+    return pd.DataFrame({kind: frame[column] for kind, column in columns.items()})
 
 
 def _need(frame: pd.DataFrame, path: Path, kind: str, column: str) -> None:
@@ -515,24 +534,39 @@ def _need(frame: pd.DataFrame, path: Path, kind: str, column: str) -> None:
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
+    """The rows in the file's order, numbered from 0: an index of a sorted or filtered frame comes along in the file."""
     import pyarrow
 
     try:
-        return pd.read_parquet(path)
+        return pd.read_parquet(path).reset_index(drop=True)
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         why = getattr(error, "strerror", None) or "damaged, or not parquet"
         raise InputError(f"cannot read '{path}' as parquet ({why}); write or fetch it again") from None
 
 
-def _read_csv(path: Path, separator: str = ",") -> pd.DataFrame:
+def _read_csv(path: Path) -> pd.DataFrame:
     """Every cell as text: a text may well be 'NA' or '1.0'."""
     content = _decoded(path)
+    _check_separator(content, path)
     try:
-        return pd.read_csv(io.StringIO(content), sep=separator, dtype=str, keep_default_na=False)
+        frame = pd.read_csv(io.StringIO(content), dtype=str, keep_default_na=False)
     except pd.errors.EmptyDataError:
         raise InputError(f"'{path.name}' is empty; it needs a line of column names and then a row a text") from None
     except (pd.errors.ParserError, csv.Error) as error:
         raise InputError(f"'{path.name}' is not a well-formed CSV ({_first_line(error)}); mend that line") from None
+    if not isinstance(frame.index, pd.RangeIndex):  # pandas made an index of the first cells and shifted the others
+        what = f"rows of '{path.name}' have more cells than its first line names"
+        raise InputError(f"{what}; quote texts that hold commas, take off commas at the end, or name every column")
+    return frame
+
+
+def _check_separator(content: str, path: Path) -> None:
+    """InputError for columns that are not between commas, whose rows would fail in ways that tell nothing."""
+    first = re.search(r"\S.*|$", content)[0]
+    for separator, called in OTHER_SEPARATORS.items():
+        if separator in first and "," not in first:
+            what = f"the first line of '{path.name}' has {called} and no comma"
+            raise InputError(f"{what}; save it with commas between columns")
 
 
 def _decoded(path: Path) -> str:
@@ -541,6 +575,8 @@ def _decoded(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read '{path}': {error.strerror}") from None
+    if content[:4] == content[-4:] == b"PAR1":
+        raise InputError(f"'{path.name}' is a parquet file by its content; rename it to end in .parquet")
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise InputError(f"'{path.name}' is in UTF-16; save it as UTF-8")
     try:
@@ -566,17 +602,23 @@ def _checked(
     return parts, tuple(notes)
 
 
-def _clean(frame: pd.DataFrame, where: str, wanting: bool = False) -> tuple[pd.DataFrame, int]:
+def _check_values(frame: pd.DataFrame, where: str) -> None:
+    """InputError for no rows, and for columns of what can be no text or no label."""
     if frame.empty:
         raise InputError(f"{where} has 0 rows; it needs a row a text")
     texts = frame["text"]
     if not texts.dropna().map(lambda value: isinstance(value, str)).all():
         raise InputError(f"the text column of {where} holds {texts.dtype}, not text; name another one")
-    empty = texts.isna() | ~texts.fillna("").str.contains(r"\S", regex=True)
+    if "label" in frame and not frame["label"].map(pd.api.types.is_scalar).all():
+        raise InputError(f"the label column of {where} holds lists, not one label a text; name another one")
+
+
+def _clean(frame: pd.DataFrame, where: str, wanting: bool = False) -> tuple[pd.DataFrame, int]:
+    _check_values(frame, where)
+    texts = frame["text"]
+    empty = texts.isna() | ~_filled(texts).str.contains(r"\S", regex=True)
     if empty.mean() > MAX_EMPTY:
         raise InputError(f"{empty.sum()} of {len(frame)} texts of {where} are empty; name another text column")
-    if not frame["label"].map(pd.api.types.is_scalar).all():
-        raise InputError(f"the label column of {where} holds lists, not one label a text; name another one")
     labels = frame["label"].map(lambda value: None if pd.isna(value) else str(value).strip() or None)
     if (missing := labels.isna() & ~empty).any() and not wanting:
         first = int(np.flatnonzero(missing)[0]) + 1
@@ -584,6 +626,11 @@ def _clean(frame: pd.DataFrame, where: str, wanting: bool = False) -> tuple[pd.D
         raise InputError(f"{some}, row {first} is the first; label or drop them")
     kept = pd.DataFrame({"text": texts[~empty].astype(str), "label": labels[~empty].fillna("").astype(str)})
     return kept.reset_index(drop=True), int(empty.sum())
+
+
+def _filled(values: pd.Series) -> pd.Series:
+    """Values of any type as str, what is missing as ''; `fillna` would have to put a str among integers or categories."""
+    return pd.Series(["" if pd.isna(value) else str(value) for value in values], values.index, dtype=str)
 
 
 def _enough(parts: dict[str, pd.DataFrame], name: str) -> None:
@@ -594,7 +641,7 @@ def _enough(parts: dict[str, pd.DataFrame], name: str) -> None:
         raise InputError(f"'{name}' has only {len(labels)} {what}; at least {MIN_ROWS} are needed")
     counts = labels.value_counts()
     if len(counts) == 1:
-        raise InputError(f"'{name}' has only one class, '{counts.index[0]}'; at least two are needed")
+        raise InputError(f"'{name}' has only one class, {_some(list(counts.index))}; at least two are needed")
     if single := sorted(counts.index[counts == 1]):
         raise InputError(f"class {_some(single)} of '{name}' has a single text; add texts or merge the class")
 
@@ -798,5 +845,11 @@ def _first_line(error: Exception) -> str:
 
 
 def _some(names: list[str], most: int = 3) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:most])
+    shown = ", ".join(f"'{_short(str(name))}'" for name in names[:most])
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _short(name: str) -> str:
+    """A name on one line, cut where it is more likely a text that was taken for one."""
+    shown = "".join(sign if sign.isprintable() else " " for sign in name[:LONGEST_NAME])
+    return shown + "…" * (len(name) > LONGEST_NAME)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from cluster_tune import launch, paths, provenance
+from cluster_tune import datasets, launch, paths, provenance
 from cluster_tune.errors import InputError, unknown
 
 MAX_LINES = 15  # of code in a cell; what is longer belongs in the library
@@ -181,8 +181,8 @@ def _name(statement: ast.stmt) -> str:
 
 
 def _absolute(name: str) -> str:
-    """A file's path in full, since the page's kernel may run in another folder; a data set's name as it is."""
-    return str(Path(name).resolve()) if Path(name).suffix else name
+    """A path in full, since the page's kernel may run in another folder; a data set's name as it is."""
+    return str(Path(name).resolve()) if datasets.is_path(name) else name
 
 
 # --- execution
@@ -363,7 +363,7 @@ def fill(document: Path, slot: str, text: str) -> bool:
 # --- files
 
 def _target(name: str, template: str) -> Path:
-    stem = Path(name).stem if Path(name).suffix else name
+    stem = Path(name).stem if datasets.is_path(name) else name
     return paths.book() / ("datasets" if template == "dataset" else "") / f"{stem}.ipynb"
 
 
@@ -377,10 +377,8 @@ def _template(page: Path) -> str | None:
 
 
 def _title(name: str) -> str:
-    """The title that the registry has for a data set, or the name of the user's own file."""
-    from cluster_tune import datasets
-
-    return Path(name).stem if Path(name).suffix else datasets.info(name).title
+    """The title that the registry has for a data set, or the name of the user's own file or folder."""
+    return Path(name).stem if datasets.is_path(name) else datasets.info(name).title
 
 
 def read(file: Path):

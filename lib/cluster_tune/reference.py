@@ -453,6 +453,8 @@ def cluster(
     """
     if n_clusters < 2:
         raise InputError(f"{n_clusters} is too few clusters; give at least 2")
+    if not 0 <= seed < 2**32:
+        raise InputError(f"seed {seed} is out of range; give one between 0 and 2**32 - 1")
     counts, terms = text.bag_of_words(texts)
     enough(counts, n_clusters)
     sib = SIB(n_clusters, random_state=seed, n_jobs=n_jobs, progress=progress).fit(counts)
@@ -488,7 +490,8 @@ def cluster_file(
     frame = datasets.read(path, text_column, label_column)
     folder = paths.writable(Path(out or f"{Path(path).stem}-clusters"))
     found = cluster(frame["text"], frame.get("label"), n_clusters, seed, progress=progress)
-    ids = pd.Series(found.labels).astype("Int32").where(found.labels >= 0)
+    ids = pd.array(found.labels, "Int32")  # without an index, so that row meets row
+    ids[found.labels < 0] = pd.NA
     rows = pd.DataFrame({"row": range(1, len(frame) + 1), "cluster": ids, **frame})
     for name, table in (("clusters", rows), ("terms", found.terms)):
         content = table.to_csv(index=False, lineterminator="\n", float_format="%.6g")
