@@ -291,7 +291,9 @@ def test_more_clusters_than_texts_make_stop_before_anything_is_trained(asked, en
     assert len(results.load()) == 2
 
 
-@pytest.mark.parametrize("where, says", [({"device": "gpu"}, "unknown device"), ({"precision": "fp16"}, "unknown precision")])
+@pytest.mark.parametrize(
+    "where, says", [({"device": "gpu"}, "unknown device"), ({"precision": "fp16"}, "unknown precision")]
+)
 def test_a_device_or_precision_that_is_none_stops_before_the_plan(asked, heard, where, says):
     with pytest.raises(InputError, match=says):
         experiment.ensure(asked, **where, report=lambda event, facts: heard.append(event))

@@ -318,7 +318,8 @@ def test_the_command_reference_without_vectors(folders, capsys):
 def test_the_command_reference_says_what_it_leaves_out(capsys):
     few = ["reference", "small.csv", "--budgets", "16,32,60", "--repetitions", "1", "--without-glove"]
     assert __main__.main(few) == 0
-    assert "small cluster_sib: left out with 16, 32 labels, fewer than its 50 clusters" in capsys.readouterr().out.splitlines()
+    out = capsys.readouterr().out.splitlines()
+    assert "small cluster_sib: left out with 16, 32 labels, fewer than its 50 clusters" in out
     found = results.table("reference", dataset="small")
     assert found.groupby("method")["budget"].agg(list).to_dict() == {
         "cluster_sib": [60], "nb_bow": [16, 32, 60], "svm_bow": [16, 32, 60]

@@ -161,7 +161,10 @@ def test_tables_have_a_file_a_writer_and_their_keys_as_columns(store):
 
 @pytest.mark.parametrize(
     "kind, command",
-    [("facts", "run"), ("projection", "run"), ("few_labels", "few-labels"), ("reference", "reference"), ("stability", "reference")],
+    [
+        ("facts", "run"), ("projection", "run"), ("few_labels", "few-labels"), ("reference", "reference"),
+        ("stability", "reference"),
+    ],
 )
 def test_a_table_that_is_missing_names_the_command_that_computes_it(store, kind, command):
     with pytest.raises(InputError, match=f"no {kind} in .*; compute them with cluster-tune {command}$"):

@@ -225,8 +225,8 @@ def grid(
 ) -> list[Run]:
     """What a page of one data set shows of a profile: the recipes `paper` and `trained` with the paper's clustering.
 
-    `budgets` and a number of `repetitions`, where given (0 is not), replace the profile's. The sweep of updates and the other
-    clusterings have chapters of their own.
+    `budgets` and a number of `repetitions`, where given (0 is not), replace the profile's. The sweep of updates and the
+    other clusterings have chapters of their own.
     """
     budgets, repetitions = several("budgets", budgets), whole("repetitions", repetitions, 0)
     shown = [run for run in runs(profile, [dataset], encoder) if run.recipe not in SWEEP and run.clustering in ("", "sib")]
