@@ -214,15 +214,19 @@ def test_a_file_is_clustered(folders):
     assert np.array_equal(found.labels, again.labels)
 
 
-@pytest.mark.parametrize("rows", [
-    np.random.default_rng(1).permutation(400), range(0, 400, 2), [*range(200), *range(200)]], ids=["permuted", "filtered", "repeated"])
+@pytest.mark.parametrize(
+    "rows",
+    [np.random.default_rng(1).permutation(400), range(0, 400, 2), [*range(200), *range(200)]],
+    ids=["permuted", "filtered", "repeated"],
+)
 def test_the_index_of_a_parquet_file_plays_no_part(folders, rows):
     frame = corpus().loc[rows]
     frame.to_parquet("indexed.parquet")
     frame.to_csv("plain.csv", index=False)
     found = [reference.cluster_file(name, n_clusters=6) for name in ("indexed.parquet", "plain.csv")]
     indexed, plain = ((folder / "clusters.csv").read_text() for folder, _ in found)
-    assert indexed == plain and pd.read_csv(found[0][0] / "clusters.csv")["cluster"].tolist() == found[0][1].labels.tolist()
+    rows, labels = pd.read_csv(found[0][0] / "clusters.csv"), found[0][1].labels
+    assert indexed == plain and rows["cluster"].tolist() == labels.tolist()
 
 
 def test_a_frame_of_any_index_meets_its_clusters_row_by_row(folders, monkeypatch):
