@@ -490,7 +490,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"cluster-tune: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("cluster-tune: interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
+        print("cluster-tune: interrupted; what was finished is kept, and the same command does the rest", file=sys.stderr)
         return 130
 
 

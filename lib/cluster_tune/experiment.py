@@ -30,7 +30,6 @@ SEED = 0  # of the clustering and of inter-training: each is done once a data se
 EXAMPLES = 6  # texts shown on a page
 EXCERPT = 240  # characters of each
 WITHHELD = "({} words; not shown here, since the licence does not clearly allow it)"
-UNLABELLED = "(no label)"  # what the count of texts without one is called
 PROJECTED = 2000  # texts in a t-SNE figure and in the distances of section 5.3
 TRAINED = 3  # what an update costs a text, counted in predictions for a text
 
@@ -363,8 +362,7 @@ class _Study:
         splits = pd.concat([getattr(self.data, split).assign(split=split) for split in ("train", "dev", "test")])
         words = self.data.train["text"].str.split().str.len()
         drawn = self.data.train.iloc[: self.data.labelled].sample(frac=1, random_state=SEED).drop_duplicates("label").head(EXAMPLES)
-        splits["label"] = splits["label"].replace("", UNLABELLED)
-        counts = splits.groupby(["split", "label"], sort=True).size().rename("count").reset_index()
+        counts = splits[splits["label"] != ""].groupby(["split", "label"], sort=True).size().rename("count").reset_index()
         lengths = words.value_counts().sort_index().rename_axis("words").rename("count").reset_index()
         self._write("lengths", lengths)
         allowed = datasets.excerpts_allowed(self.data.name)
