@@ -248,7 +248,7 @@ def test_a_folder_without_its_path_is_told_how_to_be_named(texts, refused):
     (texts.parent / "fold").mkdir()
     for command in ("run", "page"):
         assert "write ./fold for what is in it" in refused(command, "fold")
-    assert "cluster-tune run" in refused("page", "./fold")
+    assert "'fold' holds no train and test (or all)" in refused("page", "./fold")
 
 
 def test_nothing_known_is_left_out_of_the_frame_of_runs(texts, tiny_folder):
