@@ -570,8 +570,8 @@ def comparison_table(
          p_value(row.p_bonferroni) if row.p_bonferroni < 0.05 else NOT_BELOW, p_value(row.p_wilcoxon), p_value(row.p_datasets))
         for row in stats.comparison(runs, before, after, tests).itertuples()
     ]
-    columns = ["Labels", "Pairs (data sets)", "Difference, points", "Mean over data sets, 95 % interval", "p, paired t",
-               f"p, corrected for {tests}", "p, Wilcoxon", "p, a mean a data set"]
+    columns = ["Labels", "Pairs (data sets)", "Mean of pairs, points", "Mean over data sets, 95 % interval", "p, paired t",
+               f"p, corrected for {tests}", "p, Wilcoxon", "p, by set"]
     table = pd.DataFrame(rows, columns=columns)
     return table if published is None else table.assign(**{"p, paper": [p_value(published.get(n)) for n in table["Labels"]]})
 

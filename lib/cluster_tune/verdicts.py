@@ -747,6 +747,7 @@ def table(judged: pd.DataFrame, part: str) -> pd.DataFrame:
     titles = {"where": "Where", "what": "What", "paper": "Paper", "ours": "Ours", "apart": "Apart",
               "verdict": "Verdict", "trained": "Trained recipe", "why": "Why"}
     kept = [name for name in titles if (rows[name] != "").any() and (name != "where" or rows[name].nunique() > 1)]
+    kept = [name for name in kept if (name, part) != ("apart", "text")]  # for a single number among statements
     return rows[kept].rename(columns=titles)
 
 
