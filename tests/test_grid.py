@@ -88,9 +88,13 @@ def test_killed_at_random_moments_it_ends_with_the_same_records(start, tmp_path)
     took, whole = time.monotonic() - began, outcome(tmp_path / "undisturbed")
     assert len(whole) == 24
     rng, kills, rounds, finished = random.Random(0), 0, 0, set()
-    while kills < 20:
+
+    def enough():  # at least 20, and at different stages of the work, which a busy machine may need more of them for
+        return kills >= 20 and (len(finished) > 3 or kills >= 80)
+
+    while not enough():
         rounds += 1
-        while kills < 20:
+        while not enough():
             process = start(f"killed-{rounds}")
             process.join(rng.uniform(0, took / 4))
             if process.exitcode is not None:
@@ -101,7 +105,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_records(start, tmp_path)
             finished.add(len(outcome(tmp_path / f"killed-{rounds}")))
         finish(start(f"killed-{rounds}"))
         assert outcome(tmp_path / f"killed-{rounds}") == whole
-    assert len(finished) > 3  # the kills came at different stages of the work
+    assert len(finished) > 3
     assert list((tmp_path / "models").glob("*.safetensors")) == []
 
 
