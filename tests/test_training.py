@@ -1,5 +1,7 @@
 """Training: batches and rates by hand, the loop against a plain one in torch, and what it must leave alone."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -333,3 +335,24 @@ def test_a_gpu_beyond_the_last_is_told(monkeypatch):
 def test_bf16_that_a_gpu_only_emulates_is_not_taken(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
     assert training.precision(torch.device("cuda")) == "fp32"
+
+
+@pytest.mark.parametrize("instructions, costs, expected", [
+    (True, {torch.bfloat16: 1, torch.float32: 2}, "bf16"),
+    (True, {torch.bfloat16: 2, torch.float32: 1}, "fp32"),  # an Intel Xeon whose AMX is switched off
+    (False, {}, "fp32"),  # nothing to measure: KeyError if it were
+])
+def test_a_cpu_takes_bf16_only_if_it_is_quicker_by_it(instructions, costs, expected, monkeypatch):
+    clock = [0.0]
+
+    def linear(x, weight):
+        clock[0] += costs[x.dtype]
+
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: instructions)
+    monkeypatch.setattr(torch.nn.functional, "linear", linear)
+    monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    training._quicker_in_bf16.cache_clear()
+    try:
+        assert training.precision(torch.device("cpu")) == expected
+    finally:
+        training._quicker_in_bf16.cache_clear()
