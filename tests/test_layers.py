@@ -51,7 +51,7 @@ IMPORTS = {
     "__main__": "paths design datasets encoders glove clustering reference experiment results tables figures pages "
                 "progress processes verdicts few_labels provenance launch citation",
     "progress": "",
-    "processes": "claims design experiment progress",
+    "processes": "claims design training experiment progress",
 }
 IN_NOTEBOOKS = set("paths design datasets reference experiment results stats tables sentences figures viewer few_labels explore worked".split())
 HEAVY = {"torch": set("training encoders intertraining finetuning experiment explore".split()), "papermill": {"pages"}}

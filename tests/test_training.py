@@ -337,6 +337,15 @@ def test_bf16_that_a_gpu_only_emulates_is_not_taken(monkeypatch):
     assert training.precision(torch.device("cuda")) == "fp32"
 
 
+@pytest.mark.parametrize("gpus, name, expected", [
+    (0, "auto", ["auto"] * 4), (1, "cuda", ["cuda"] * 4), (2, "cpu", ["cpu"] * 4), (2, "cuda:1", ["cuda:1"] * 4),
+    (3, "auto", ["cuda:0", "cuda:1", "cuda:2", "cuda:0"]), (2, "cuda", ["cuda:0", "cuda:1", "cuda:0", "cuda:1"]),
+])
+def test_several_gpus_are_dealt_out(gpus, name, expected, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    assert [training.dealt(name, which) for which in range(4)] == expected
+
+
 @pytest.mark.parametrize("instructions, costs, expected", [
     (True, {torch.bfloat16: 1, torch.float32: 2}, "bf16"),
     (True, {torch.bfloat16: 2, torch.float32: 1}, "fp32"),  # an Intel Xeon whose AMX is switched off

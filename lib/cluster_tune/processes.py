@@ -1,7 +1,7 @@
 """`experiment.ensure` with its progress shown, by one process or by several that share the work.
 
 The others are helpers: they come with the first and end with it, however it ends, take what it does not have in hand
-(`claims`), and say a line for each run that they finish. Left out: other machines, and one helper for each of several GPUs.
+(`claims`), and say a line for each run that they finish. Several GPUs are dealt out among them. Left out: other machines.
 """
 
 import multiprocessing
@@ -59,8 +59,8 @@ def _helpers(number: int, work: tuple, progress: Progress) -> Iterator[None]:
     interrupted they are stopped as they are."""
     started: list[tuple[Connection, multiprocessing.Process]] = []
     try:
-        for _ in range(number):
-            started.append(_start(work))
+        for which in range(1, number + 1):
+            started.append(_start(which, work))
         threading.Thread(target=_listen, args=([connection for connection, _ in started], progress.show), daemon=True).start()
         yield
         for _, process in started:
@@ -73,11 +73,11 @@ def _helpers(number: int, work: tuple, progress: Progress) -> Iterator[None]:
             process.join()
 
 
-def _start(work: tuple) -> tuple[Connection, multiprocessing.Process]:
-    """A helper, and where its lines arrive."""
+def _start(which: int, work: tuple) -> tuple[Connection, multiprocessing.Process]:
+    """A helper, which counts from 1, and where its lines arrive."""
     context = multiprocessing.get_context("spawn")  # a fork would share what torch and its threads hold
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_help, args=(there, *work), daemon=True)
+    process = context.Process(target=_help, args=(there, which, *work), daemon=True)
     process.start()
     there.close()
     return here, process
@@ -93,7 +93,7 @@ def _listen(connections: list[Connection], show: Callable[[str], None]) -> None:
                 connections.remove(connection)
 
 
-def _help(there: Connection, runs: list[Run], log: Path | None, how: dict) -> None:
+def _help(there: Connection, which: int, runs: list[Run], log: Path | None, how: dict) -> None:
     """What a helper does: the work, unless whoever started it has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interruption is for whoever started it, who then stops this one
     threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
@@ -101,9 +101,12 @@ def _help(there: Connection, runs: list[Run], log: Path | None, how: dict) -> No
     def say(line: str) -> None:
         there.send_bytes(line.encode())
 
+    from cluster_tune import training  # torch reads the number of its threads when it is loaded
+
     progress = Beside(say, log)
     try:
-        experiment.ensure(runs, report=progress, **how)
+        where = training.dealt(how.get("device", "auto"), which)
+        experiment.ensure(runs, report=progress, **{**how, "device": where})
     except InputError as error:  # whoever started it meets most of them as well, and stops; memory is one that is not
         progress.line(f"a helping process ends: {error}")
 

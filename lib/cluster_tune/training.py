@@ -164,6 +164,13 @@ def device(name: str = "auto") -> torch.device:
     return found
 
 
+def dealt(name: str, which: int) -> str:
+    """The device for one of several processes, `which` counting from 0: where there are several GPUs and none is named by
+    its number, they take turns."""
+    several = torch.cuda.device_count()
+    return f"cuda:{which % several}" if name in ("auto", "cuda") and several > 1 else name
+
+
 def precision(where: torch.device, name: str = "auto") -> str:
     """'bf16' where the hardware multiplies it natively, and a CPU quicker by it, else 'fp32'; a given name is taken as
     it is."""
