@@ -141,6 +141,9 @@ def test_what_cannot_be_is_refused(texts, tiny_folder):
         few_labels.ensure([str(texts)], encoder=str(tiny_folder), wanted=["multitask"])
     with pytest.raises(InputError, match="above the 280 training texts"):
         few_labels.ensure([str(texts)], encoder=str(tiny_folder), wanted=["tfidf"])
+    for nothing in ({"budgets": []}, {"repetitions": []}):
+        with pytest.raises(InputError, match="nothing to compute; give at least one budget and one repetition"):
+            few_labels.ensure([str(texts)], encoder=str(tiny_folder), **nothing)
 
 
 def test_the_command(texts, tiny_folder, capsys):

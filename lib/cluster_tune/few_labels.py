@@ -335,9 +335,12 @@ def ensure(
     """Compute for each data set what the store lacks of the methods at the budgets and repetitions.
 
     Without `vectors`, what works on GloVe vectors is left out. An interruption loses at most the run in
-    hand. `wanted` are methods, all that fit the data set by default. InputError for one that it cannot have.
+    hand. `wanted` are methods, all that fit the data set by default. InputError for one that it cannot have, and where
+    nothing is asked for.
     """
     budgets, repetitions = design.numbers("budgets", budgets, 1), design.numbers("repetitions", repetitions, 0)
+    if not budgets or not repetitions:
+        raise InputError("there is nothing to compute; give at least one budget and one repetition")
     for name in design.several("names", names):
         data = datasets.load(name, text_column=text_column, label_column=label_column)
         chosen = _chosen(data.name, wanted, vectors)
