@@ -7,10 +7,10 @@
     python benchmarks/training.py together    # several processes at once -> benchmarks/training_together.csv
 
 The ways are `authors` (a Trainer set up as the paper's authors train: single precision, every text padded to the
-longest of the set), `tuned` (a Trainer with bf16, padding to the longest of a batch, and batches of like length) and
-`ours`. Each has a process of its own, a few updates to warm up that are not timed, the same texts and the same number
-of updates, and all the cores. `matrix_share` is the model's arithmetic over the time, as a share of what large bf16
-matrix products reach on the same device. `together` divides the cores among processes that do the same work side by side, as
+longest of the set), `tuned` (a Trainer with bf16 where the machine is quicker by it, padding to the longest of a batch, and
+batches of like length) and `ours`. Each has a process of its own, a few updates to warm up that are not timed, the same texts and the same number
+of updates, and all the cores. `matrix_share` is the model's arithmetic over the time, as a share of what large matrix
+products reach on the same device in the quicker of bf16 and fp32. `training.csv` keeps what other machines measured. `together` divides the cores among processes that do the same work side by side, as
 several processes of one grid do. AG News and ISEAR must be at hand, see `cluster-tune data`.
 """
 
@@ -71,7 +71,7 @@ def ours(encoder, texts, others, codes, updates: int, device) -> dict:
     training.train(model, tokens, codes, updates=updates, **how)
     trained = time.perf_counter()
     training.predict(model, unseen, bits=bits)
-    return {"train": trained - began, "predict": time.perf_counter() - trained}
+    return {"train": trained - began, "predict": time.perf_counter() - trained, "precision": bits}
 
 
 def trainer(encoder, texts, others, codes, updates: int, device, tuned: bool) -> dict:
@@ -127,20 +127,22 @@ def trainer(encoder, texts, others, codes, updates: int, device, tuned: bool) ->
         unseen = sorted(feed[1], key=lambda row: -len(row["input_ids"])) if tuned else feed[1]
         before = time.perf_counter()
         work.predict(unseen)
-        return {"train": trained - clock.began, "predict": time.perf_counter() - before}
+        predicted = time.perf_counter()
+    return {"train": trained - clock.began, "predict": predicted - before, "precision": "bf16" if bits else "fp32"}
 
 
 def matrix_rate(device, size: int = 4096) -> float:
-    """Operations a second of a large bf16 matrix product on the device: the best of five."""
+    """Operations a second of a large matrix product on the device: the best of five in bf16 and five in fp32."""
     import torch
 
     size = size if device.type == "cuda" else 2048
-    a = torch.randn(size, size, device=device, dtype=torch.bfloat16)
     seconds = []
-    for _ in range(6):
-        began = time.perf_counter()
-        (a @ a).sum().item()
-        seconds.append(time.perf_counter() - began)
+    for kind in (torch.bfloat16, torch.float32):
+        a = torch.randn(size, size, device=device, dtype=kind)
+        for _ in range(6):
+            began = time.perf_counter()
+            (a @ a).sum().item()
+            seconds.append(time.perf_counter() - began)
     return 2 * size**3 / min(seconds)
 
 
@@ -174,7 +176,7 @@ def serve(way: str, dataset: str, texts: int, updates: int) -> None:
 
         peak = torch.cuda.max_memory_allocated() / 2**20
     print(json.dumps({
-        "way": way, "dataset": dataset, "device": device.type, "updates": updates, "test_texts": len(inputs[2]),
+        "way": way, "dataset": dataset, "device": device.type, "precision": found["precision"], "updates": updates, "test_texts": len(inputs[2]),
         "train_seconds": found["train"], "predict_seconds": found["predict"],
         "train_texts_a_second": updates * BATCH / found["train"],
         "predict_texts_a_second": len(inputs[2]) / found["predict"],
@@ -194,6 +196,12 @@ def speed(dataset: str, texts: int, updates: int) -> pd.DataFrame:
     for what in ("train", "predict"):
         frame[f"ours_is_{what}_times"] = mine[f"{what}_texts_a_second"] / frame[f"{what}_texts_a_second"]
     return stamped(frame)
+
+
+def beside_others(file: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame after the rows of `file` that other machines measured."""
+    before = pd.read_csv(file) if file.is_file() else frame.head(0)
+    return pd.concat([before[~before["machine"].isin(frame["machine"])], frame])
 
 
 def served(processes: int, *work, **variables: str) -> list[dict]:
@@ -299,7 +307,9 @@ def stamped(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with what it was measured on."""
     import torch
 
-    machine = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} cores, {processor()}"
+    unit = " with AMX" if torch.cpu._is_amx_tile_supported() else ""  # the name does not say it
+    cores = f"{os.cpu_count()} cores, {processor()}{unit}"
+    machine = torch.cuda.get_device_name() if torch.cuda.is_available() else cores
     return frame.assign(machine=machine, torch=torch.__version__, transformers=version("transformers"),
                         date=date.today().isoformat())
 
@@ -326,7 +336,10 @@ def main() -> None:
         "together": ("training_together.csv", lambda: together(given.dataset or "ag_news", given.texts, given.updates)),
     }
     for name, measure in [work[given.command]] if given.command else work.values():
-        measure().to_csv(HERE / name, index=False, float_format="%.5g")
+        found = measure()
+        if name == "training.csv":
+            found = beside_others(HERE / name, found)
+        found.to_csv(HERE / name, index=False, float_format="%.5g")
 
 
 if __name__ == "__main__":

@@ -112,7 +112,8 @@ def compared(**changed) -> pd.DataFrame:
 
 def timed():
     return pd.DataFrame({
-        "way": ["authors", "tuned", "ours"], "dataset": "x", "device": "cpu", "train_texts_a_second": [10.0, 40.0, 80.0],
+        "way": ["authors", "tuned", "ours"], "dataset": "x", "device": "cpu", "precision": ["fp32", "bf16", "bf16"],
+        "train_texts_a_second": [10.0, 40.0, 80.0],
         "predict_texts_a_second": [50.0, 160.0, 200.0], "ours_is_train_times": [8.0, 2.0, 1.0],
         "ours_is_predict_times": [4.0, 1.25, 1.0], "matrix_share": [0.08, 0.32, 0.64], "peak_mb": [3000.0, 3500.0, 1800.0],
         "machine": "2 cores, X", "torch": "2", "transformers": "5", "date": "2026-01-01",

@@ -390,18 +390,22 @@ def test_what_is_said_of_texts_follows_the_numbers():
 
 def test_training_beside_a_trainer():
     said = sentences.training_in_words(timed())
-    assert "On the CPU, this package trains on 80 texts a second, 8.0 times as many" in said
+    assert "On 2 cores, X, this package trains on 80 texts a second in bf16, 8.0 times as many" in said
     assert "and 2.0 times as many as a tuned one" in said and "200 texts a second, 4.0 and 1.3 times" in said
     assert "1800 MB, where they hold 3000 and 3500 MB" in said
     table = tables.training_table(timed(), {"x": "X"})
-    assert table["Training here, times as fast"].tolist() == ["8.0", "2.0", "1.0"] and table["Data set"].tolist() == ["X, CPU"] * 3
+    assert table["Training here, times as fast"].tolist() == ["8.0", "2.0", "1.0"] and table["On"].tolist() == ["X; 2 cores, X"] * 3
+    assert table["Way"].tolist() == ["a Trainer like the authors', fp32", "a Trainer, tuned, bf16", "this package, bf16"]
     assert table["Share of the matrix rate"].tolist() == ["8 %", "32 %", "64 %"]
+    said = sentences.training_in_words(pd.concat([timed(), timed().assign(machine="1 card", train_texts_a_second=800.0)]))
+    assert said.index("On 2 cores, X, this package trains on 80 ") < said.index("On 1 card, this package trains on 800 ")
     assert tables.measured_on(timed())["Value"].tolist() == ["2 cores, X", "2026-01-01", "torch 2, transformers 5"]
 
 
 def test_the_fixed_cost_of_a_run():
-    fixed = pd.DataFrame({"what": ["read", "copy"], "every": ["data set", "run"], "seconds": [2.0, 0.16]})
-    said = sentences.fixed_in_words(fixed, timed())
+    fixed = pd.DataFrame({"what": ["read", "copy"], "every": ["data set", "run"], "seconds": [2.0, 0.16],
+                          "machine": "2 cores, X"})
+    said = sentences.fixed_in_words(fixed, pd.concat([timed().assign(machine="1 card", train_texts_a_second=800.0), timed()]))
     assert "needs 0.16 s beside" in said and "2.0 % of the 8.0 s that 10 updates take" in said
     assert tables.fixed_table(fixed)["Seconds"].tolist() == ["2.00", "0.16"]
 

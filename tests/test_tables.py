@@ -282,6 +282,9 @@ def test_the_cost_of_a_profile():
     table = tables.cost_table(plans, timed(), lengths)
     assert table["Hours of training"].tolist() == ["1.0", "2.0"] and table["Hours in all"].tolist() == ["2.0", "4.0"]
     assert table["Runs"].tolist() == ["2", "2,000"] and table["Texts to predict"].tolist() == ["720,000", "936,000"]
+    twice = pd.concat([timed(), timed().assign(machine="1 card", train_texts_a_second=800.0)])
+    table = tables.cost_table(plans, twice, lengths)
+    assert table["On"].tolist() == ["2 cores, X", "1 card"] * 2 and table["Hours of training"].tolist() == ["1.0", "0.1", "2.0", "0.2"]
 
 
 def test_what_a_benchmark_ran_on():

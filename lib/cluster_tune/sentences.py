@@ -104,13 +104,13 @@ def word_epochs_in_words(frame: pd.DataFrame, titles: Mapping[str, str] | None =
 
 
 def training_in_words(measured: pd.DataFrame) -> Prose:
-    """How many times as fast as both kinds of Trainer this package trains and predicts, a sentence a device."""
+    """How many times as fast as both kinds of Trainer this package trains and predicts, on each machine."""
     said = []
-    for device, part in measured.groupby("device", sort=True):
+    for machine, part in measured.groupby("machine", sort=False):
         ways = part.set_index("way")
         ours, slow, tuned = (ways.loc[way] for way in ("ours", "authors", "tuned"))
         said.append(
-            f"On the {device.upper()}, this package trains on {number(ours['train_texts_a_second'], 0)} texts a second, "
+            f"On {machine}, this package trains on {number(ours['train_texts_a_second'], 0)} texts a second in {ours['precision']}, "
             f"{number(slow['ours_is_train_times'])} times as many as a `Trainer` set up as the authors train and "
             f"{number(tuned['ours_is_train_times'])} times as many as a tuned one. It predicts "
             f"{number(ours['predict_texts_a_second'], 0)} texts a second, {number(slow['ours_is_predict_times'])} and "
@@ -121,14 +121,15 @@ def training_in_words(measured: pd.DataFrame) -> Prose:
 
 
 def fixed_in_words(fixed: pd.DataFrame, measured: pd.DataFrame, updates: int = 10, batch: int = 64) -> Prose:
-    """What a run costs beside its updates, as a share of the shortest run's training."""
+    """What a run costs beside its updates, as a share of the shortest run's training on the same machine."""
     once = fixed.groupby("every")["seconds"].sum()
-    rate = measured.set_index("way").loc["ours", "train_texts_a_second"]
+    there = measured["machine"].isin(fixed["machine"])
+    rate = measured[there].set_index("way").loc["ours", "train_texts_a_second"]
     seconds = updates * batch / rate
     return Prose(
         f"All that is done once a data set takes {number(once['data set'])} s. A run then needs {number(once['run'], 2)} s beside "
         f"its updates and its prediction: {percent(100 * once['run'] / seconds, 1)} of the {number(seconds)} s that {updates} updates "
-        f"take at the rate above, and there are runs of {updates} to 640."
+        f"take at that machine's rate above, and there are runs of {updates} to 640."
     )
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from html import escape
+from itertools import product
 
 import pandas as pd
 
@@ -481,13 +482,14 @@ FIELDS = {
 
 
 def training_table(measured: pd.DataFrame, titles: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Three ways to train and to predict, a row each: texts a second, and how many times as many they are here.
+    """Three ways to train and to predict, a row each for each machine: texts a second, and how many times as many they are
+    here.
 
-    `measured` (`benchmarks/training.csv`): way, dataset, device, the two rates, their ratios, matrix_share, peak_mb.
+    `measured` (`benchmarks/training.csv`): way, dataset, machine, precision, the two rates, their ratios, matrix_share, peak_mb.
     """
     return pd.DataFrame({
-        "Data set": measured["dataset"].replace(dict(titles or {})) + ", " + measured["device"].str.upper(),
-        "Way": measured["way"].map(WAYS),
+        "On": measured["dataset"].replace(dict(titles or {})) + "; " + measured["machine"],
+        "Way": measured["way"].map(WAYS) + ", " + measured["precision"],
         "Trained, texts a second": measured["train_texts_a_second"].map(lambda rate: number(rate, 0)),
         "Training here, times as fast": measured["ours_is_train_times"].map(number),
         "Predicted, texts a second": measured["predict_texts_a_second"].map(lambda rate: number(rate, 0)),
@@ -500,7 +502,7 @@ def training_table(measured: pd.DataFrame, titles: Mapping[str, str] | None = No
 def cost_table(
     plans: Mapping[str, tuple[int, Mapping[str, tuple[int, int]]]], measured: pd.DataFrame, lengths: pd.DataFrame
 ) -> pd.DataFrame:
-    """About how long each profile takes on what the benchmark ran on, a row a profile.
+    """About how long each profile takes on the machines that the benchmark ran on, a row for each of both.
 
     `plans`: name -> how many runs it has, and for each data set the texts it trains on and predicts (`design.texts_read`).
     A text of another data set is taken to cost what one of the benchmark's costs, times the ratio of their mean lengths in
@@ -508,12 +510,12 @@ def cost_table(
     """
     read = lengths["words"].clip(upper=READ) * lengths["count"]
     mean = read.groupby(lengths["dataset"]).sum() / lengths.groupby("dataset")["count"].sum()
-    ours, rows = measured.set_index("way").loc["ours"], []
-    for name, (runs, plan) in plans.items():
+    rows = []
+    for (name, (runs, plan)), (_, ours) in product(plans.items(), measured[measured["way"] == "ours"].iterrows()):
         weighted = [[texts * mean[dataset] / mean[ours["dataset"]] for texts in both] for dataset, both in plan.items()]
         hours = [sum(part) / ours[f"{what}_texts_a_second"] / 3600 for part, what in zip(zip(*weighted), ("train", "predict"))]
         texts = [sum(part) for part in zip(*plan.values())]
-        rows.append({"Profile": name, "Runs": f"{runs:,}", "Texts to train on": f"{texts[0]:,}",
+        rows.append({"Profile": name, "On": ours["machine"], "Runs": f"{runs:,}", "Texts to train on": f"{texts[0]:,}",
                      "Texts to predict": f"{texts[1]:,}", "Hours of training": number(hours[0]),
                      "Hours of prediction": number(hours[1]), "Hours in all": number(sum(hours))})
     return pd.DataFrame(rows)
