@@ -185,7 +185,7 @@ def precision(where: torch.device, name: str = "auto") -> str:
 @functools.cache
 def _quicker_in_bf16() -> bool:
     """Whether this CPU has instructions for bf16 and multiplies a layer's matrices quicker by them. Only a clock can
-    tell: an AMD EPYC with them needs half the time of single precision, an Intel Xeon without AMX nearly twice of it."""
+    tell: an Intel Xeon that has them, but no AMX, took nearly twice as long as in single precision."""
     if not torch.cpu._is_avx512_bf16_supported():
         return False
 
