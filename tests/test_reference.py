@@ -306,6 +306,7 @@ def test_the_command_cluster(folders, capsys):
     out = capsys.readouterr().out
     assert "400 texts in 6 clusters" in out and "with the labels: NMI 0." in out and (folders / "found").is_dir()
     assert __main__.main(["cluster", "small.csv", "--clusters", "500"]) == 2
+    assert not (folders / "small-clusters").exists()
     assert capsys.readouterr().err.splitlines()[-1].startswith("cluster-tune: the 400 texts have only")
 
 

@@ -488,8 +488,15 @@ def cluster_file(
     cluster for a text without words; `terms.csv`, a row a cluster, the largest first.
     """
     frame = datasets.read(path, text_column, label_column)
-    folder = paths.writable(Path(out or f"{Path(path).stem}-clusters"))
-    found = cluster(frame["text"], frame.get("label"), n_clusters, seed, progress=progress)
+    folder = Path(out or f"{Path(path).stem}-clusters")
+    new = not folder.exists()
+    paths.writable(folder)
+    try:
+        found = cluster(frame["text"], frame.get("label"), n_clusters, seed, progress=progress)
+    except BaseException:
+        if new:
+            folder.rmdir()  # nothing is in it yet
+        raise
     ids = pd.array(found.labels, "Int32")  # without an index, so that row meets row
     ids[found.labels < 0] = pd.NA
     rows = pd.DataFrame({"row": range(1, len(frame) + 1), "cluster": ids, **frame})
