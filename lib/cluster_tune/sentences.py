@@ -127,9 +127,9 @@ def fixed_in_words(fixed: pd.DataFrame, measured: pd.DataFrame, updates: int = 1
     rate = measured[there].set_index("way").loc["ours", "train_texts_a_second"]
     seconds = updates * batch / rate
     return Prose(
-        f"All that is done once a data set takes {number(once['data set'])} s. A run then needs {number(once['run'], 2)} s beside "
-        f"its updates and its prediction: {percent(100 * once['run'] / seconds, 1)} of the {number(seconds)} s that {updates} updates "
-        f"take at that machine's rate above, and there are runs of {updates} to 640."
+        f"On {listed(list(fixed['machine'].unique()))}, all that is done once a data set takes {number(once['data set'])} s. "
+        f"A run then needs {number(once['run'], 2)} s beside its updates and its prediction: {percent(100 * once['run'] / seconds, 1)} of the {number(seconds)} s that {updates} updates "
+        f"take at its rate above, and there are runs of {updates} to 640."
     )
 
 

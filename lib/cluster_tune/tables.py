@@ -455,7 +455,7 @@ def _at(frame: pd.DataFrame, row: str, column: str) -> str:
 
 def measured_on(runs: pd.DataFrame) -> pd.DataFrame:
     """What the fits of a benchmark ran on and beside what, as (fact, value) rows."""
-    facts = {"machine": ", ".join(runs["machine"].unique()), "dates": ", ".join(sorted(runs["date"].unique()))}
+    facts = {"machine": "; ".join(runs["machine"].unique()), "dates": ", ".join(sorted(runs["date"].unique()))}
     if "package" in runs:
         versions = runs[["package", "version"]].drop_duplicates().itertuples(index=False)
         share = 100 * runs["waited"] / (runs["waited"] + runs["cpu_seconds"])
