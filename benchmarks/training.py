@@ -8,10 +8,11 @@
 
 The ways are `authors` (a Trainer set up as the paper's authors train: single precision, every text padded to the
 longest of the set), `tuned` (a Trainer with bf16 where the machine is quicker by it, padding to the longest of a batch, and
-batches of like length) and `ours`. Each has a process of its own, a few updates to warm up that are not timed, the same texts and the same number
-of updates, and all the cores. `matrix_share` is the model's arithmetic over the time, as a share of what large matrix
-products reach on the same device in the quicker of bf16 and fp32. `training.csv` keeps what other machines measured. `together` divides the cores among processes that do the same work side by side, as
-several processes of one grid do. AG News and ISEAR must be at hand, see `cluster-tune data`.
+batches of like length) and `ours`. Each has a process of its own, a few updates to warm up that are not timed, the same
+texts and the same number of updates, and all the cores. `matrix_share` is the model's arithmetic over the time, as a share
+of what large matrix products reach on the same device in the quicker of bf16 and fp32. `training.csv` keeps what other
+machines measured. `together` divides the cores among processes that do the same work side by side, as several processes
+of one grid do. AG News and ISEAR must be at hand, see `cluster-tune data`.
 """
 
 import argparse
@@ -176,7 +177,8 @@ def serve(way: str, dataset: str, texts: int, updates: int) -> None:
 
         peak = torch.cuda.max_memory_allocated() / 2**20
     print(json.dumps({
-        "way": way, "dataset": dataset, "device": device.type, "precision": found["precision"], "updates": updates, "test_texts": len(inputs[2]),
+        "way": way, "dataset": dataset, "device": device.type, "precision": found["precision"],
+        "updates": updates, "test_texts": len(inputs[2]),
         "train_seconds": found["train"], "predict_seconds": found["predict"],
         "train_texts_a_second": updates * BATCH / found["train"],
         "predict_texts_a_second": len(inputs[2]) / found["predict"],

@@ -406,7 +406,9 @@ def test_the_fixed_cost_of_a_run():
     fixed = pd.DataFrame({"what": ["read", "copy"], "every": ["data set", "run"], "seconds": [2.0, 0.16],
                           "machine": "2 cores, X"})
     said = sentences.fixed_in_words(fixed, pd.concat([timed().assign(machine="1 card", train_texts_a_second=800.0), timed()]))
-    assert said.startswith("On 2 cores, X, all that is done once") and "needs 0.16 s beside" in said and "2.0 % of the 8.0 s that 10 updates take" in said
+    assert said.startswith("On 2 cores, X, all that is done once") and "needs 0.16 s beside" in said
+    assert "2.0 % of the 8.0 s that 10 updates take" in said
+    assert sentences.fixed_in_words(fixed, timed().assign(machine="1 card")).endswith("its updates and its prediction.")
     assert tables.fixed_table(fixed)["Seconds"].tolist() == ["2.00", "0.16"]
 
 

@@ -121,16 +121,16 @@ def training_in_words(measured: pd.DataFrame) -> Prose:
 
 
 def fixed_in_words(fixed: pd.DataFrame, measured: pd.DataFrame, updates: int = 10, batch: int = 64) -> Prose:
-    """What a run costs beside its updates, as a share of the shortest run's training on the same machine."""
+    """What a run costs beside its updates, as a share of the shortest run's training where the same machine's is there."""
     once = fixed.groupby("every")["seconds"].sum()
-    there = measured["machine"].isin(fixed["machine"])
-    rate = measured[there].set_index("way").loc["ours", "train_texts_a_second"]
-    seconds = updates * batch / rate
-    return Prose(
-        f"On {listed(list(fixed['machine'].unique()))}, all that is done once a data set takes {number(once['data set'])} s. "
-        f"A run then needs {number(once['run'], 2)} s beside its updates and its prediction: {percent(100 * once['run'] / seconds, 1)} of the {number(seconds)} s that {updates} updates "
-        f"take at its rate above, and there are runs of {updates} to 640."
-    )
+    ours = measured[(measured["way"] == "ours") & measured["machine"].isin(fixed["machine"])]
+    said = (f"On {listed(list(fixed['machine'].unique()))}, all that is done once a data set takes {number(once['data set'])} s. "
+            f"A run then needs {number(once['run'], 2)} s beside its updates and its prediction")
+    if ours.empty:
+        return Prose(f"{said}.")
+    seconds = updates * batch / ours["train_texts_a_second"].iloc[0]
+    return Prose(f"{said}: {percent(100 * once['run'] / seconds, 1)} of the {number(seconds)} s that {updates} updates "
+                 f"take at its rate above, and there are runs of {updates} to 640.")
 
 
 def together_in_words(measured: pd.DataFrame) -> Prose:
