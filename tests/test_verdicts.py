@@ -178,6 +178,8 @@ def test_pooled_tests_need_three_data_sets():
     whole, other = pd.concat(parts), {"base": "clust", "clust": "base"}
     worse = whole.assign(setting=whole["setting"].map(other), clustering="")
     assert found(worse, one).value == 1.0  # significant, but a loss
+    dash = claim("significance", "-", "test", budget="64", setting="base")
+    assert found(worse, dash).value < 1e-6  # where the paper finds no difference, a loss is one
     assert decide(one, found(whole, one)) == "not comparable"
     assert found(whole, one).unlike.startswith("without Yahoo! Answers, DBpedia, ") and "Newsgroups" not in found(whole, one).unlike
     pooled = found(pd.concat(parts), claim("sign", "+", "pooled", budget="64", setting="base>clust"))
@@ -191,6 +193,10 @@ def test_the_gain_diminishes_or_does_not():
     one = claim("holds", measure="diminishes")
     assert found(at((0.2, 0.1, 0.0)), one).value == 1 and found(at((0.1, 0.2, 0.0)), one).value == 0
     assert "64: 20.0, 128: 10.0, 256: 0.0" in found(at((0.2, 0.1, 0.0)), one).text
+    assert found(at((-0.1, -0.15, -0.2)), one).value == 0  # a loss that grows is no gain that gets smaller
+    unsure = at((0.2, 0.1, 0.0))
+    unsure.loc[(unsure["dataset"] == "cfpb") & (unsure["setting"] == "clust") & (unsure["budget"] == 64), "accuracy"] = 0.1
+    assert decide(one, found(unsure, one)) == "undecided"
 
 
 def test_clusterings_compare_all_three():

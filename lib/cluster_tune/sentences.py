@@ -265,8 +265,8 @@ def comparison_in_words(
     """What changes beside Table 3's t-test: one line a budget says where the tests and the interval part, and which of
     the data sets in `titles` it lacks; `smallest` are budgets at which some of them begin.
 
-    Both tests are corrected for `tests` budgets and called at .05; the interval is one of 95 % over data sets and
-    repetitions. InputError for a frame of several recipes.
+    Both tests are corrected for `tests` budgets and called at .05; the interval is one of 95 % over data
+    sets, by Student's t. InputError for a frame of several recipes.
     """
     stats.single(runs, "recipe")
     rows = stats.comparison(runs, before, after, tests)

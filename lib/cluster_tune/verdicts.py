@@ -38,8 +38,9 @@ RULES = {
     "the printed number must overlap, since the paper prints no spread",
     "sign": "the 95 % interval of the difference must lie on the printed side of zero, and for a printed zero on neither; where "
     "it includes zero the claim stays undecided, whether it says that there is a difference or that there is none. The "
-    "interval is Student's t over samples for one data set and over data sets for several, a bootstrap over both where Table 3 pools",
-    "significance": "p after Bonferroni's correction must be below .05 where the printed one is, and only there",
+    "interval is Student's t over samples for one data set and over data sets for several",
+    "significance": "p after Bonferroni's correction must be below .05, for a gain, where the printed one is; where none is printed it must not be "
+    "below, for a gain or a loss",
     "holds": "an order or a statement without a number: it must hold as stated; it stays undecided where ours is within its own "
     "spread, or says one thing by one measure and another by the next",
     "slip": "declared: the paper contradicts itself",
@@ -400,7 +401,9 @@ def _groups_apart(e: Evidence, claim: Claim, recipe: str) -> Found | None:
 
 
 def _test(e: Evidence, claim: Claim, recipe: str) -> Found | None:
-    """Table 3: the corrected p of a paired t-test at a budget, pooling data sets and repetitions; 1 for a loss."""
+    """Table 3: the corrected p of a paired t-test at a budget, pooling data sets and repetitions.
+
+    A loss is 1 where the paper prints a p, which is one of a gain; where it prints none, a loss has its own p."""
     row = _pooled_row(e, recipe, claim.setting, "clust", claim.budget)
     if row is None:
         return None
@@ -408,7 +411,8 @@ def _test(e: Evidence, claim: Claim, recipe: str) -> Found | None:
     points, lacking = tables.number(100 * row.difference), _lacking(e, recipe, claim.setting, budget)
     share = _share(row.datasets, e, "") if lacking else f"{row.datasets} data sets{_begin_later(budget)}"
     text = f"p {tables.p_value(row.p_bonferroni)}, {points} points ({share})"
-    p = float(row.p_bonferroni if row.difference > 0 else 1.0)
+    gains = row.difference > 0 or math.isnan(_number(claim.printed))
+    p = float(row.p_bonferroni if gains else 1.0)
     return Found(p, text, unlike=_masked(e, claim.setting, claim.budget) or lacking)
 
 
@@ -474,7 +478,8 @@ def _as_classes(e: Evidence, claim: Claim, recipe: str) -> Found | None:
 
 
 def _diminishes(e: Evidence, claim: Claim, recipe: str) -> Found | None:
-    """Whether the mean difference over topical data sets is largest at the smallest budget, of three or more."""
+    """Whether the mean gain over topical data sets falls from budget to budget, of three or more; undecided where there
+    may be none at the smallest one, or none less at the largest, by the intervals over data sets."""
     runs = _group(_under(e, recipe), "topical")
     runs = runs[runs["setting"].isin(["base", "clust"])]
     if runs.empty or not len(matched := stats.pairs(runs)):
@@ -485,7 +490,11 @@ def _diminishes(e: Evidence, claim: Claim, recipe: str) -> Found | None:
         return None
     means = wide.mean()
     text = ", ".join(f"{budget}: {tables.number(points)}" for budget, points in means.items())
-    return Found(float(means.idxmax() == means.index.min()), f"points at {text} ({_share(len(wide), e, 'topical')})")
+    least, most = wide.columns.min(), wide.columns.max()
+    gain, fall = stats.t_interval(wide[least]), stats.t_interval(wide[least] - wide[most])
+    falls = gain.low > 0 and fall.low > 0 and means.sort_index().is_monotonic_decreasing
+    value = float("nan") if gain.includes_zero or fall.includes_zero else float(falls)
+    return Found(value, f"points at {text} ({_share(len(wide), e, 'topical')})")
 
 
 def _clusterings(e: Evidence, claim: Claim, recipe: str) -> Found | None:
