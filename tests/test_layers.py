@@ -42,6 +42,7 @@ IMPORTS = {
     "figures": "stats tables",
     "viewer": "tables figures",
     "explore": "design datasets encoders sampling training intertraining finetuning reference stats tables sentences",
+    "labelling": "paths design datasets encoders training finetuning intertraining reference results stats",
     "reach": "",
     "worked": "text",
     "launch": "paths",
@@ -49,12 +50,12 @@ IMPORTS = {
     "provenance": "paths design datasets results reach launch",
     "pages": "paths datasets provenance launch",
     "__main__": "paths design datasets encoders glove clustering reference experiment results tables figures pages "
-                "progress processes verdicts few_labels provenance launch citation",
+                "progress processes verdicts few_labels labelling provenance launch citation",
     "progress": "",
     "processes": "claims design training experiment progress",
 }
 IN_NOTEBOOKS = set("paths design datasets reference experiment results stats tables sentences figures viewer few_labels explore worked".split())
-HEAVY = {"torch": set("training encoders intertraining finetuning experiment explore".split()), "papermill": {"pages"}}
+HEAVY = {"torch": set("training encoders intertraining finetuning experiment explore labelling".split()), "papermill": {"pages"}}
 # What must work where torch does not:
 LIGHT = "explore stats design reference results tables sentences figures viewer reach provenance pages datasets verdicts".split()
 LIGHT += ["__main__", "worked", "launch", "citation"]

@@ -193,6 +193,28 @@ def _cluster(options: argparse.Namespace) -> None:
         print("with the labels: NMI {nmi:.3f}, AMI {ami:.3f}, ARI {ari:.3f}".format(**found.agreement))
 
 
+def _label(options: argparse.Namespace) -> None:
+    from cluster_tune import labelling
+    from cluster_tune.progress import Progress
+
+    columns = {"text_column": options.text_column}
+    machine = {"device": options.device, "precision": options.precision}
+    if options.model:
+        found = labelling.apply(options.file, options.model, options.out, **columns, **machine)
+    else:
+        columns["label_column"] = options.label_column
+        how = {key: getattr(options, key) for key in ("encoder", "settings", "recipe", "folds", "seed")}
+        with closing(Progress()) as progress:
+            found = labelling.learn(options.file, options.out, **how, n_clusters=options.clusters, **columns, **machine,
+                                    report=progress)
+    for setting, scores in found.checks.groupby("setting")["accuracy"]:
+        print(f"{setting}: accuracy {scores.mean():.3f} over {len(scores)} folds, {scores.min():.3f} to {scores.max():.3f}; "
+              f"always naming the commonest label would have {found.commonest:.3f}")
+    new = int((found.table["how"] == "predicted").sum())
+    model = f", by {found.setting}; the model is in '{found.folder / labelling.MODEL}'" if not options.model else ""
+    print(f"{new:,} of {len(found.table):,} texts got a label in '{found.folder / labelling.TABLE}'{model}")
+
+
 def _gather(options: argparse.Namespace) -> None:
     from cluster_tune import results
 
@@ -422,6 +444,22 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
     one.add_argument("--out", metavar="FOLDER", help="where to write (default: TEXTS-clusters)")
     one.set_defaults(call=_cluster)
+
+    one = commands.add_parser("label", help="label the rest of a file's texts from those that have a label, and keep the model")
+    one.add_argument("file", metavar="TEXTS", help="a CSV or parquet file, a row a text")
+    one.add_argument("--model", metavar="FOLDER", help="label by this model, kept before, and learn nothing")
+    one.add_argument("--encoder", default="minilm", help="minilm, bert-base, a hub id or a folder (default: minilm)")
+    one.add_argument("--settings", type=_names, default=list(design.MAIN), metavar="A,B",
+                     help="base, clust or both, and then the better one is used (default: base,clust)")
+    one.add_argument("--recipe", default="trained", metavar="NAME", help="default: trained")
+    one.add_argument("--clusters", type=int, default=k, metavar="K", help=f"default: {k}")
+    one.add_argument("--folds", type=int, default=5, metavar="N", help="of the check; 0 for none (default: 5)")
+    one.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+    one.add_argument("--out", metavar="FOLDER", help="where to write (default: TEXTS-labels)")
+    _columns(one)
+    one.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    one.add_argument("--precision", default="auto", help="auto, bf16 or fp32 (default: auto)")
+    one.set_defaults(call=_label)
 
     one = commands.add_parser("gather", help="fold the records of finished runs into results/runs.csv")
     one.set_defaults(call=_gather)

@@ -1,0 +1,149 @@
+"""Labels for the rest of a file, on two topics and an encoder small enough to train here."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cluster_tune import __main__, encoders, labelling, training
+from cluster_tune.errors import InputError
+
+QUICK = {"recipe": "updates-10", "n_clusters": 4, "folds": 2, "device": "cpu", "precision": "fp32"}
+
+
+@pytest.fixture
+def file(tmp_path, sea_and_sky, monkeypatch):
+    """The 400 texts with every fifth of them labelled and one empty; the working folder is the test's own."""
+    monkeypatch.chdir(tmp_path)
+    frame = sea_and_sky.copy()
+    frame.loc[frame.index % 5 > 0, "label"] = ""
+    frame.loc[7, "text"] = " "
+    frame.to_csv("own.csv", index=False)
+    return "own.csv"
+
+
+@pytest.fixture
+def learn(tiny_folder):
+    return lambda path, **more: labelling.learn(path, **{**QUICK, "encoder": str(tiny_folder), **more})
+
+
+def test_the_rest_of_a_file_is_labelled(file, learn, sea_and_sky, tiny_folder, monkeypatch):
+    """The topics of these texts share few words, so that nearly all labels come out as the topics that made the texts."""
+    quick = replace(encoders.resolve(str(tiny_folder)), rates={"trained": {"learning_rate": 3e-3}})
+    monkeypatch.setattr(encoders, "resolve", lambda name: quick)
+    found = learn(file, recipe="trained", settings=["base"], folds=0)
+    table = pd.read_csv("own-labels/labels.csv", keep_default_na=False)
+    assert table["row"].tolist() == list(range(1, 401)) and table["how"].value_counts().to_dict() == {
+        "predicted": 319, "given": 80, "empty": 1}
+    assert table.loc[7, ["label", "how", "probability"]].tolist() == ["", "empty", ""]
+    given, predicted = table[table["how"] == "given"], table[table["how"] == "predicted"]
+    assert (given["label"] == sea_and_sky.loc[given.index, "label"]).all()
+    assert (predicted["label"] == sea_and_sky.loc[predicted.index, "label"]).mean() > 0.9
+    assert predicted["probability"].astype(float).between(0.5, 1).all()  # of two classes
+    assert found.setting == "base" and found.checks.empty
+
+
+def test_each_setting_is_checked_on_folds_that_it_has_not_seen(file, learn):
+    found = learn(file)
+    checks = pd.read_csv("own-labels/checks.csv")
+    assert checks.groupby("setting")["texts"].sum().to_dict() == {"base": 80, "clust": 80}
+    assert found.checks["accuracy"].between(0, 1).all() and found.commonest >= 0.5
+    assert found.setting == found.checks.groupby("setting")["accuracy"].mean().idxmax()
+
+
+def test_of_two_settings_alike_the_plain_one_is_used():
+    rows = [("clust", 0.8), ("clust", 0.6), ("base", 0.7), ("base", 0.7)]
+    assert labelling._best(pd.DataFrame(rows, columns=["setting", "accuracy"])) == "base"
+
+
+def test_a_kept_model_says_the_same_of_the_same_texts(file, learn, tiny_folder):
+    table = learn(file).table
+    table[["row", "text"]].to_csv("new.csv", index=False)
+    again = labelling.apply("new.csv", "own-labels/model", device="cpu", precision="fp32").table
+    rest = table["how"] == "predicted"
+    assert (again["label"][rest] == table["label"][rest]).all()
+    assert np.allclose(again["probability"][rest], table["probability"][rest], atol=2e-4)
+    whole, kept = encoders.resolve(str(tiny_folder)), encoders.resolve("own-labels/model")
+    assert kept.pooling == whole.pooling and encoders.tokenizer(kept)("sea").input_ids == encoders.tokenizer(whole)("sea").input_ids
+
+
+def test_work_that_was_stopped_goes_on(file, learn, monkeypatch):
+    """Stopped after three checks of four: the fourth and the last training are all that is left, with the same outcome."""
+    whole = learn(file, out="whole")
+
+    class Stop(Exception):
+        pass
+
+    said = []
+
+    def report(event, facts):
+        said.append((event, facts))
+        if sum(event == "done" for event, _ in said) == 3:
+            raise Stop
+
+    with pytest.raises(Stop):
+        learn(file, report=report)
+    assert list((file_folder := whole.folder.parent / "own-labels").glob(".inter-trained.*")) and not (file_folder / "model").exists()
+    trained, train = [], training.train
+    monkeypatch.setattr(training, "train", lambda *given, **more: trained.append(1) or train(*given, **more))
+    rest = learn(file)
+    assert len(trained) == 2
+    pd.testing.assert_frame_equal(rest.table, whole.table)
+    pd.testing.assert_frame_equal(rest.checks, whole.checks)
+    assert not list(file_folder.glob(".*"))
+
+
+def test_checks_of_other_texts_are_not_taken(file, learn):
+    learn(file, settings=["base"])
+    frame = pd.read_csv(file, keep_default_na=False)
+    frame.loc[1, "label"] = "sea"
+    frame.to_csv(file, index=False)
+    assert learn(file, settings=["base"]).checks["texts"].sum() == 81
+
+
+@pytest.mark.parametrize("labels, says", [
+    (["sea", "sky"] * 4, "8 texts of 'few.csv' have a label; label at least 10"),
+    (["sea"] * 12, "all labels of 'few.csv' are 'sea'"),
+    (["sea"] * 12 + ["sky"], "class 'sky' of 'few.csv' has a single text"),
+])
+def test_too_few_labels_are_one_line(labels, says, sea_and_sky, tmp_path, monkeypatch, learn):
+    monkeypatch.chdir(tmp_path)
+    sea_and_sky.assign(label=[*labels, *[""] * (400 - len(labels))]).to_csv("few.csv", index=False)
+    with pytest.raises(InputError, match=says):
+        learn("few.csv")
+    assert not (tmp_path / "few-labels").exists()
+
+
+@pytest.mark.parametrize("given, says", [
+    ({"settings": ["mlm"]}, "unknown setting 'mlm'"), ({"folds": 1}, "1 folds do not tell"), ({"folds": 0}, "give at least 2, or 0"),
+    ({"folds": 81}, "81 folds are more than the 80"), ({"n_clusters": 500}, "clusters"), ({"seed": -1}, "seed is -1"),
+    ({"recipe": "best"}, "unknown recipe 'best'"), ({"label_column": "topic"}, "has no column 'topic'"),
+])
+def test_what_cannot_be_asked_for_is_one_line_and_leaves_nothing(given, says, file, learn, tmp_path):
+    with pytest.raises(InputError, match=says):
+        learn(file, **given)
+    assert not (tmp_path / "own-labels").exists()
+
+
+def test_a_folder_without_a_model_and_a_spoiled_one_are_one_line(file, learn, tiny_folder):
+    with pytest.raises(InputError, match="holds no model of this command"):
+        labelling.apply(file, str(tiny_folder))
+    learn(file, settings=["base"], folds=0)
+    model = labelling.Path("own-labels/model")
+    about = json.loads((model / labelling.ABOUT).read_text())
+    (model / labelling.ABOUT).write_text(json.dumps(about | {"classes": ["a", "b", "c"]}))
+    with pytest.raises(InputError, match="is damaged, or of another model"):
+        labelling.apply(file, str(model))
+    (model / labelling.ABOUT).write_text("{")
+    with pytest.raises(InputError, match="is damaged; learn the model again"):
+        labelling.apply(file, str(model))
+
+
+def test_the_command_says_what_to_expect_and_where_it_is(file, tiny_folder, capsys):
+    assert __main__.main(["label", file, "--encoder", str(tiny_folder), "--recipe", "updates-10", "--clusters", "4", "--folds", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "base: accuracy" in said and "clust: accuracy" in said and "319 of 400 texts got a label in 'own-labels/labels.csv'" in said
+    assert __main__.main(["label", file, "--model", "own-labels/model", "--out", "again"]) == 0
+    assert "319 of 400 texts got a label in 'again/labels.csv'" in capsys.readouterr().out
