@@ -186,6 +186,24 @@ def test_an_encoder_of_the_hub_is_fetched_once_and_is_the_same(saved, tmp_path):
     assert offline.stdout == expected + "again\n"
 
 
+def test_what_another_program_left_in_the_cache_is_made_whole(saved, tmp_path):
+    """Weights and word pieces without the pooling: what is lacking is fetched, and the next process asks nobody."""
+    repository = shutil.copytree(saved, tmp_path / "hub" / "some" / "tiny" / "main")
+    (repository / "1_Pooling").mkdir()
+    (repository / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode": "mean"}))
+    other = "from huggingface_hub import hf_hub_download as get; [get('some/tiny', f) for f in {files}]"
+    files, code = ["config.json", "model.safetensors"], FROM_HUB.format(more="len(encoders.tokenizer(found))")
+    whole = f"some/tiny mean False {encoders.fingerprint(encoders.resolve(str(repository)))}\n10\n"
+    with local_hub.serve(tmp_path / "hub") as address:
+        for home, left in (("hf", files), ("more", [*files, "tokenizer.json", "vocab.txt"])):
+            assert local_hub.run(other.format(files=left), address, tmp_path / home).returncode == 0
+        assert local_hub.run(code, address, tmp_path / "hf").stdout == whole
+    away = "http://127.0.0.1:9"
+    assert local_hub.run(code, away, tmp_path / "hf").stdout == whole
+    done = local_hub.run(code, away, tmp_path / "more")  # no hub in reach: what is here has to do
+    assert done.stdout == whole.replace("mean", "pooler") and done.stderr == ""
+
+
 def test_a_hub_id_with_pickled_weights_only(saved, tmp_path):
     repository = shutil.copytree(saved, tmp_path / "hub" / "some" / "tiny" / "main")
     (repository / "model.safetensors").rename(repository / "pytorch_model.bin")

@@ -24,6 +24,7 @@ _WANTED = [
     "config.json", "model*.safetensors", "model.safetensors.index.json", "tokenizer*", "vocab*", "merges.txt",
     "special_tokens_map.json", "*.model", "1_Pooling/config.json",
 ]  # fmt: skip
+_PATIENCE = 5  # seconds for the hub to answer whether it is there
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 
 
@@ -171,7 +172,7 @@ def _embedded() -> Path:
 
 
 def _from_hub(name: str) -> Path:
-    """The snapshot of a hub repository: the local one if it is whole, or else fetched now."""
+    """The snapshot of a hub repository: the local one, made whole, or else fetched now."""
     _no_widgets()
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
@@ -180,13 +181,31 @@ def _from_hub(name: str) -> Path:
         try:
             found = Path(snapshot_download(name, allow_patterns=_WANTED, local_files_only=offline))
             if not offline or ((found / "config.json").is_file() and _weights(found)):
-                return found
+                return _made_whole(name, found) if offline else found
         except (OSError, HfHubHTTPError, HFValidationError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     raise InputError(
         f"encoder '{name}' is neither a folder here nor to be had from huggingface.co ({reason}); check the name and "
         "the connection, or use 'minilm', which needs none"
     )
+
+
+@lru_cache(maxsize=32)
+def _made_whole(name: str, found: Path) -> Path:
+    """The local snapshot with all that is wanted of its commit; as it is where the hub cannot be reached.
+
+    Another program that shares the cache may have fetched the weights without the pooling or the word pieces, and how
+    an encoder pools must not depend on that. The hub is asked once a process, and never once it has listed the commit.
+    """
+    from huggingface_hub import HfApi, snapshot_download
+
+    if (found.parents[1] / "trees" / f"{found.name}.json").is_file():  # then the look at local files has compared them
+        return found
+    try:
+        HfApi().model_info(name, revision=found.name, timeout=_PATIENCE)  # a snapshot's own requests are tried for minutes
+    except Exception:  # of the hub, of the system or of the library for connections, which changes with the hub's versions
+        return found
+    return Path(snapshot_download(name, revision=found.name, allow_patterns=_WANTED))
 
 
 def _complete(where: Path) -> Path:
