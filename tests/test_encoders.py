@@ -259,6 +259,25 @@ def test_a_configuration_that_does_not_fit_or_read(tiny):
     assert "cannot read" in refused(encoders.resolve, str(tiny))
 
 
+def test_a_pooler_of_a_head_that_is_not_loaded_is_not_the_encoders(tmp_path):
+    from transformers import DebertaV2Config, DebertaV2ForSequenceClassification, DebertaV2Model
+
+    sizes = dict(vocab_size=10, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+    for kind in (DebertaV2ForSequenceClassification, DebertaV2Model):
+        kind(DebertaV2Config(**sizes)).save_pretrained(tmp_path / kind.__name__)
+        encoder = encoders.resolve(str(tmp_path / kind.__name__))
+        assert encoder.pooling == "mean" and encoders.model(encoder).config.model_type == "deberta-v2"
+
+
+def test_a_model_that_makes_no_vectors_of_texts(tmp_path):
+    from transformers import T5Config, T5Model
+
+    sizes = dict(vocab_size=10, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2)
+    T5Model(T5Config(**sizes)).save_pretrained(tmp_path / "t5")
+    message = refused(encoders.model, encoders.resolve(str(tmp_path / "t5")))
+    assert message.startswith("encoder 't5' (t5) makes no vectors of texts (You ")
+
+
 def test_a_folder_without_a_tokenizer(tiny):
     for path in [*tiny.glob("tokenizer*"), tiny / "vocab.txt"]:
         path.unlink()

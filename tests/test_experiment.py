@@ -209,6 +209,21 @@ def test_masked_words_change_what_is_fine_tuned(words, ensure, asked):
     assert points["base"] != points["mlm"] != points["mlm+clust"]
 
 
+def test_masked_words_of_an_encoder_with_narrow_embeddings(asked, ensure, tiny_folder, tmp_path):
+    """An ALBERT's are narrower than its layers. It is no tool for these settings, and right for the others."""
+    from transformers import AlbertConfig, AlbertModel, AutoTokenizer
+
+    folder = tmp_path / "albert"
+    tokenizer = AutoTokenizer.from_pretrained(tiny_folder)
+    tokenizer.save_pretrained(folder)
+    sizes = dict(embedding_size=8, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+    AlbertModel(AlbertConfig(vocab_size=len(tokenizer), max_position_embeddings=128, **sizes)).save_pretrained(folder)
+    runs = design.combine([asked[0].dataset], str(folder), ["base", "mlm"], ["paper"], [8], [0])
+    (line,) = ensure(runs, tolerant=True)
+    assert "encoder 'albert' has word embeddings narrower than its layers" in line and "leave out the settings mlm" in line
+    assert set(results.load()["setting"]) == {"base"}
+
+
 def test_masked_words_interrupted_go_on_from_the_last_epoch(words, heard, ensure):
     def stop(event, facts):
         if event == "update" and facts["update"] == 8:

@@ -99,7 +99,26 @@ def model(encoder: Encoder):
     if missing:
         lacking = f"the weights of '{encoder.name}' lack {len(missing)} of the model's tensors"
         raise InputError(f"{lacking}; copy or fetch them again")
-    return loaded.eval()
+    _tried(encoder, loaded.eval())
+    return loaded
+
+
+def _tried(encoder: Encoder, loaded) -> None:
+    """InputError for a model that makes no vectors of word pieces alone, found with one of them: a T5 wants the text
+    that it is to write, too, and a model of pictures wants a picture."""
+    import torch
+
+    try:
+        with torch.inference_mode():
+            ids, mask = torch.zeros((1, 1), dtype=torch.long), torch.ones((1, 1), dtype=torch.long)
+            found = loaded(input_ids=ids, attention_mask=mask)
+        vectors = found.pooler_output if encoder.pooling == "pooler" else found.last_hidden_state
+        reason = "" if vectors is not None else f"it has no {encoder.pooling}"
+    except (ValueError, TypeError, RuntimeError, AttributeError, KeyError, IndexError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    if reason:
+        what = f"encoder '{encoder.name}' ({loaded.config.model_type}) makes no vectors of texts"
+        raise InputError(f"{what} ({reason[:150]}); choose another one")
 
 
 def tokenizer(encoder: Encoder):
@@ -239,8 +258,14 @@ def _tensors(where: Path) -> set[str]:
 
 
 def _pooling(where: Path) -> str:
-    """'mean' or 'pooler', by the rule of `resolve`; pooling by [CLS] needs the pooler's weights."""
-    has_pooler = any("pooler.dense.weight" in name for name in _tensors(where))
+    """'mean' or 'pooler', by the rule of `resolve`; pooling by [CLS] needs the pooler's weights.
+
+    The encoder's own pooler stands beside its embeddings. That of a DeBERTa fine-tuned for classes belongs to the head,
+    which is not loaded.
+    """
+    names = _tensors(where)
+    before = [name.removesuffix("pooler.dense.weight") for name in names if name.endswith("pooler.dense.weight")]
+    has_pooler = any(name.startswith(f"{prefix}embeddings.") for prefix in before for name in names)
     declared = where / "1_Pooling" / "config.json"
     if declared.is_file():
         settings = _json(declared)

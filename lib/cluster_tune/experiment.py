@@ -543,11 +543,14 @@ class _Study:
         """Inter-train the model that is loaded on masked words; the loss of each update."""
         from cluster_tune import intertraining
 
-        tokenizer = self.machine.tokenizer
-        if tokenizer.mask_token_id is None:
-            raise InputError(f"encoder '{self.encoder.name}' has no mask token; leave out the settings mlm and mlm+clust")
+        tokenizer, model = self.machine.tokenizer, self.machine.model
+        lacking = "has no mask token" if tokenizer.mask_token_id is None else ""
+        if model.get_input_embeddings().embedding_dim != model.config.hidden_size:  # ALBERT, some sizes of ELECTRA
+            lacking = "has word embeddings narrower than its layers, by which words cannot be predicted here"
+        if lacking:
+            raise InputError(f"encoder '{self.encoder.name}' {lacking}; leave out the settings mlm and mlm+clust")
         return intertraining.on_masked_words(
-            self.machine.model,
+            model,
             self.tokens("train", recipe.max_length),
             {"mask": tokenizer.mask_token_id, "cls": tokenizer.cls_token_id, "sep": tokenizer.sep_token_id},
             learning_rate=recipe.mlm_learning_rate,
