@@ -1,5 +1,6 @@
 """From runs to records on a tiny encoder: what is computed, what is not computed again, and what is shared."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,6 +119,31 @@ def test_other_data_under_the_same_name_are_other_runs(asked, ensure, heard, sea
     ensure(asked[:2])
     assert len(events(heard, "run")) == 2
     assert len(results.load()) == 4 and len(results.of(experiment.named(asked[:2]))) == 2
+
+
+def test_other_weights_under_the_same_name_make_the_tables_anew(asked, ensure, heard, store, tiny_folder, tmp_path):
+    """But not those of a table that does not say by which weights it was made, which is how the book's began."""
+    import safetensors.numpy
+
+    weights = shutil.copytree(tiny_folder, tmp_path / "own" / "tiny") / "model.safetensors"
+    runs = design.combine([asked[0].dataset], str(weights.parent), ["base"], ["paper"], [8], [0])
+    ensure(runs)
+    before = [results.table(kind) for kind in ("projection", "distances")]
+    safetensors.numpy.save_file(
+        {name: value * 2 for name, value in safetensors.numpy.load_file(weights).items()}, weights, {"format": "pt"}
+    )
+    ensure(runs)
+    for old, kind in zip(before, ("projection", "distances"), strict=True):
+        new = results.table(kind)
+        assert old["encoder_fingerprint"].nunique() == new["encoder_fingerprint"].nunique() == 1
+        assert set(old["encoder_fingerprint"]) != set(new["encoder_fingerprint"])
+        (file,) = (store / kind).iterdir()
+        new.drop(columns="encoder_fingerprint").to_csv(file, index=False)
+    older = {file: file.read_bytes() for kind in ("projection", "distances") for file in (store / kind).iterdir()}
+    heard.clear()
+    ensure(runs)
+    assert [event for event, _ in heard] == ["plan"]
+    assert all(file.read_bytes() == content for file, content in older.items())
 
 
 def test_identities_hold_what_decides_a_run_and_nothing_else():

@@ -324,7 +324,8 @@ class _Study:
         return {"dataset": self.data.name, "encoder": self.encoder.name, **keys}
 
     def _lacks(self, kind: str, keys: dict[str, str] | None = None) -> bool:
-        """Whether the store has no such table of these texts, or after fewer epochs of masked words than wanted."""
+        """Whether the store has no such table of these texts by these weights, or after fewer epochs of masked words than
+        wanted."""
         return not self._aside(keys) and self._difference(kind, keys) > 0
 
     def _aside(self, keys: dict[str, str] | None) -> bool:
@@ -340,6 +341,9 @@ class _Study:
             return 1
         if (stored["data_fingerprint"] != self.data.fingerprint).any():
             return 1
+        # Tables from before they named their weights are taken for these weights' own: a name seldom changes its weights.
+        if "encoder_fingerprint" in stored and (stored["encoder_fingerprint"] != self.machine.fingerprint).any():
+            return 1
         return self._words(keys) - int(stored["mlm_epochs"].max()) if "mlm_epochs" in stored else 0
 
     def _words(self, keys: dict[str, str] | None) -> int:
@@ -351,7 +355,9 @@ class _Study:
             return
         wanted = {"dataset": self.data.name} if keys is None else self._tables_keys(keys)
         after = {"mlm_epochs": words} if (words := self._words(keys)) else {}
-        results.write_table(kind, wanted, frame.assign(**after, data_fingerprint=self.data.fingerprint))
+        of = {"data_fingerprint": self.data.fingerprint}
+        of |= {} if keys is None else {"encoder_fingerprint": self.machine.fingerprint}
+        results.write_table(kind, wanted, frame.assign(**after, **of))
 
     # ---- the data set at a glance
 
