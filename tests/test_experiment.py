@@ -229,6 +229,24 @@ def test_masked_words_are_learned_once_for_both_settings(words, ensure, heard):
     assert events(heard, "run") == []
 
 
+def test_weights_that_are_kept_go_by_what_their_stage_uses_alone(words, asked, ensure, heard):
+    changes = experiment.Changes(mlm_epochs=2, n_clusters=5, inter_epochs=2)
+    ensure(words[:1], changes=experiment.Changes(mlm_epochs=2), keep_models=True)
+    heard.clear()
+    ensure(words[1:], changes=changes, keep_models=True)
+    assert not any("masked words" in facts["what"] for facts in events(heard, "update"))
+    data, machine = datasets.load(asked[0].dataset), experiment._Machine(asked[0].encoder, "auto", "fp32")
+
+    def name(run, **own):
+        study = experiment._Study(data, machine, experiment.Changes(**own))
+        return study._name(study.start(run))
+
+    (clust,) = design.combine(["d"], settings=["clust"], recipes=["paper"], budgets=[8], repetitions=[0])
+    assert name(clust) == name(clust, mlm_epochs=2) != name(clust, inter_epochs=2) != name(clust, n_clusters=5)
+    mlm, both = words
+    assert name(mlm) == name(mlm, n_clusters=5) != name(mlm, mlm_epochs=2) and name(both) != name(both, mlm_epochs=2)
+
+
 def test_masked_words_change_what_is_fine_tuned(words, ensure, asked):
     ensure(words + asked[:1], changes=experiment.Changes(mlm_epochs=2))
     points = results.table("projection", dataset="sea_and_sky").groupby("setting")["x"].apply(list)

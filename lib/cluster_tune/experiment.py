@@ -104,7 +104,7 @@ def identity(
 ) -> str:
     """The run's identity in the store: its keys and all that decides its outcome, and nothing that does not. `vectors`
     names the word vectors of its clusters, where these are others than the published ones."""
-    how = {key: value for key, value in asdict(recipe).items() if not key.startswith(_unused(run))}
+    how = {key: value for key, value in asdict(recipe).items() if not key.startswith(_unused(run.setting))}
     return results.identity(
         {
             **{key: getattr(run, key) for key in results.KEYS},
@@ -123,10 +123,10 @@ def _vectors(clustering: str) -> str:
     return glove.other() if reference.needs_glove(clustering) else ""
 
 
-def _unused(run: Run) -> tuple[str, ...]:
-    """Beginnings of the recipe fields that have no part in a run; masked words come in the clusters' batch size."""
+def _unused(setting: str) -> tuple[str, ...]:
+    """Beginnings of the recipe fields that have no part in a setting; masked words come in the clusters' batch size."""
     by_setting = {"base": ("inter_", "mlm_"), "clust": ("mlm_",), "mlm": ("inter_learning_rate", "inter_epochs")}
-    return by_setting.get(run.setting, ())
+    return by_setting.get(setting, ())
 
 
 def ensure(
@@ -522,10 +522,13 @@ class _Study:
         results.write_atomically(file, save({name: value.contiguous() for name, value in self._state().items()}))
 
     def _name(self, start: Start) -> str:
-        """Sixteen hexadecimal digits for all that decides this start's weights."""
-        what = {"start": {**start.keys, **asdict(start.recipe)}, "data": self.data.fingerprint}
+        """Sixteen hexadecimal digits for all that decides this start's weights. What its stage does not use is as the
+        recipe has it, whatever a grid changes: masked words are the same before any clusters."""
+        usual, unused = asdict(recipe_for(start.recipe.name, self.encoder)), _unused(start.setting)
+        how = {key: usual[key] if key.startswith(unused) else value for key, value in asdict(start.recipe).items()}
+        what = {"start": {**start.keys, **how}, "data": self.data.fingerprint}
         what |= {"weights": self.machine.fingerprint, "pooling": self.encoder.pooling, "vectors": _vectors(start.clustering)}
-        return results.identity({**what, "n_clusters": self.changes.n_clusters})
+        return results.identity({**what, "n_clusters": self.changes.n_clusters if start.clustering else design.N_CLUSTERS})
 
     def _saved(self, start: Start) -> list[Path]:
         """The files that are kept of this start: weights, and how far training on masked words has come; for each
