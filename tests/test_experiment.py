@@ -449,6 +449,29 @@ def test_what_fails_as_it_is_computed_leaves_the_others(asked, ensure, tmp_path,
     assert set(results.load()["dataset"]) == {"sea_and_sky"}
 
 
+@pytest.mark.parametrize("where", ["copy_of", "adam"])
+def test_a_gpu_too_small_for_the_model_is_one_line(asked, ensure, monkeypatch, where):
+    """Also where it shows as weights are copied or the optimiser begins, and not in a batch, which could be divided."""
+    import torch
+
+    from cluster_tune import training
+
+    whole, calls = getattr(training, where), []
+
+    def once(*given):
+        calls.append(given)
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.\nGPU 0 has ...")
+        return whole(*given)
+
+    monkeypatch.setattr(training, where, once)
+    runs = design.combine([asked[0].dataset], asked[0].encoder, ["base"], ["paper", "trained"], [8], [0])
+    (line,) = ensure(runs, tolerant=True)
+    assert "the GPU's memory is too small for base" in line and "fewer --processes or for --device cpu" in line
+    ensure(runs)
+    assert len(results.load()) == 2
+
+
 def test_where_nothing_can_be_stored_nothing_more_is_computed(asked, ensure, heard, monkeypatch):
     def full(record):
         raise CannotWrite("cannot write it: No space left on device")

@@ -245,8 +245,9 @@ class _Machine:
         self.device = training.device(device)
         self.bits = training.precision(self.device, precision)
         self.tokenizer = encoders.tokenizer(self.encoder)
-        self.model = training.suit(encoders.model(self.encoder).to(self.device))
-        self.pretrained = training.copy_of(self.model.state_dict())
+        model = training.suit(encoders.model(self.encoder).to(self.device))
+        self.pretrained = training.copy_of(model.state_dict())
+        self.model = model  # last: whatever fails before, for want of memory say, is done again
 
 
 class _Study:
@@ -421,7 +422,20 @@ class _Study:
     # ---- starting points
 
     def compute(self, start: Start, runs: list[Run]) -> bool:
-        """Those of the runs from this start that are missing and in no other process's hands; whether all are done."""
+        """Those of the runs from this start that are missing and in no other process's hands; whether all are done.
+        InputError where they do not fit the GPU's memory."""
+        try:
+            return self._compute(start, runs)
+        except RuntimeError as error:
+            import torch
+
+            if not isinstance(error, torch.OutOfMemoryError):
+                raise
+        # A batch that is too large is divided; this was the model itself, a copy of it or what the optimiser keeps.
+        short = f"the GPU's memory is too small for {start.setting} {start.recipe.name} of '{self.encoder.name}'"
+        raise InputError(f"{short}; free some of it, or ask for fewer --processes or for --device cpu")
+
+    def _compute(self, start: Start, runs: list[Run]) -> bool:
         todo = [run for run in runs if not self._done(run)]
         if todo and not any(map(self._free, todo)):
             return False  # without taking the model into hand, which others are at work with
