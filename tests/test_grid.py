@@ -233,6 +233,8 @@ def test_snakemake_runs_the_smoke_profile_two_jobs_at_a_time(store, tiny_folder,
     assert len({line.split()[1] for line in log}) == 4  # processes, one a group of runs
     again = snakemake(tmp_path, *asked)
     assert "1 of 1 steps" in again and "rule runs" not in again
+    more = snakemake(tmp_path, "--dry-run", "--cores", "1", *asked[2:], "mlm_epochs=5")
+    assert re.search(r"^runs +4$", more, re.MULTILINE) and re.search(r"^data ", more, re.MULTILINE) is None
 
 
 def test_snakemake_makes_one_job_of_every_group_of_the_paper_profile(tmp_path):
@@ -242,6 +244,10 @@ def test_snakemake_makes_one_job_of_every_group_of_the_paper_profile(tmp_path):
     assert "page --all --profile smoke --encoder minilm --mlm-epochs 5 --datasets" in pages  # or it would learn the other 25
     groups = {design.group(run) for run in design.runs("paper")}
     assert re.search(rf"^runs +{len(groups)}$", plan, re.MULTILINE) and re.search(r"^data +10$", plan, re.MULTILINE)
+    assert "cluster-tune data glove" in plan and re.search(r"^glove +1$", plan, re.MULTILINE)  # for Figure 6
+    waiting = re.findall(r"^rule runs:\n +input: .*/glove\n +output: .*/runs/(.*)$", plan, re.MULTILINE)
+    assert set(waiting) == {group for group in groups if re.search("kmeans|hartigan", group)}
+    assert not re.search(r"^glove ", pages, re.MULTILINE)
 
 
 def test_all_pages_compute_what_is_missing_and_say_how_much_is_there(here, tiny_folder, tmp_path, monkeypatch, capsys):
