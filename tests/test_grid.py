@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster_tune import __main__, claims, design, experiment, paths, results
+from cluster_tune import __main__, claims, design, experiment, pages, paths, results
 
 # Runs of ten updates from two inter-trained models.
 QUICK = design.Profile(
@@ -260,3 +260,14 @@ def test_all_pages_compute_what_is_missing_and_say_how_much_is_there(here, tiny_
     assert __main__.main([*asked, "-p", "compute=false", "--datasets", "docstrings-small,isear"]) == 2
     out, error = capsys.readouterr()
     assert f"{page}: 4 of 4 runs" in out and "left out: isear (no facts in" in error
+
+
+def test_a_file_that_is_not_there_leaves_the_other_pages(here, monkeypatch, tmp_path, tiny_folder, capsys):
+    """Paths are known by other names, under which they are left out."""
+    monkeypatch.setenv("CLUSTER_TUNE_BOOK", str(tmp_path / "book"))
+    monkeypatch.setattr(pages, "make", lambda name, **_: tmp_path / "book" / f"{name}.ipynb")
+    asked = ["page", "--all", "--encoder", str(tiny_folder), "--precision", "fp32", "--profile", "tiny"]
+    assert __main__.main([*asked, "--datasets", "gone.csv,texts.csv"]) == 2
+    out, error = capsys.readouterr()
+    assert "texts.csv.ipynb: 10 of 10 runs" in out
+    assert error.strip().splitlines()[-1].startswith("cluster-tune: some pages or runs are left out: gone (there is no file")
