@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from cluster_tune import __main__, claims, design, experiment, pages, paths, results
+from cluster_tune.errors import CannotWrite
 
 # Runs of ten updates from two inter-trained models.
 QUICK = design.Profile(
@@ -146,6 +147,23 @@ def test_a_claim_can_be_had_again_once_it_is_given_up(store):
     for _ in range(2):
         with claims.claim("a") as mine:
             assert mine
+
+
+def test_a_second_user_of_the_store_can_claim_or_is_told_in_one_line(store, monkeypatch):
+    umask = os.umask(0o077)
+    try:
+        with claims.claim("a") as mine:
+            assert mine and (store / "runs" / ".claims").stat().st_mode & 0o777 == 0o666
+    finally:
+        os.umask(umask)
+    claims._opened.cache_clear()
+
+    def denied(path, *_):
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(claims.os, "open", denied)
+    with pytest.raises(CannotWrite, match="cannot write '.*claims': Permission denied; have its owner run chmod"):
+        claims.there()
 
 
 @pytest.fixture
