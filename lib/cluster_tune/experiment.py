@@ -143,9 +143,10 @@ def ensure(
 ) -> list[str]:
     """Compute every run of `runs` that the store does not have, and the tables of its data sets, in the order given.
 
-    Stopping at any moment loses at most the run in flight; calling again goes on from there. Where another process
-    works on the same runs, neither does what the other has in hand, and both return when all is done. Inter-trained
-    weights are kept until all of `runs` that begin from them are finished, with `keep_models` for good.
+    Stopping at any moment loses at most the run, the clustering or the inter-training on clusters in hand, and of masked
+    words at most an epoch; calling again goes on from there. Where another process works on the same runs, neither does
+    what the other has in hand, and both return when all is done. Inter-trained weights are kept until all of `runs` that
+    begin from them are finished, with `keep_models` for good, unless the runs were finished before.
     `report(event, facts)` hears of the plan, of updates and of finished runs.
 
     What cannot be run is an error; with `tolerant` it is left out, and a line for each reason is returned.
@@ -444,8 +445,10 @@ class _Study:
                 names = map(self._name, self._stages(start))
                 if not all(held.enter_context(claims.claim(name)) for name in names):
                     return False  # another process inter-trains it
-                self._begin(start)
-            state = self._state()
+                todo = [run for run in todo if not self._done(run)]  # or the last was done just now, and the weights went
+                if todo or self._lacks("projection", start.keys):
+                    self._begin(start)
+            state = self._state() if todo else {}
             todo = [run for run in todo if not self._claimed(run, state)]
         if not todo:
             self._forget(start)
