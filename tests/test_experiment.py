@@ -423,6 +423,15 @@ def test_weights_that_were_to_be_kept_stay_whoever_comes_later(asked, ensure):
     assert weights.is_file()
 
 
+def test_weights_that_are_no_longer_there_to_be_kept_are_counted(asked, ensure, heard):
+    clust = [run for run in asked if run.setting == "clust" and run.recipe == "paper"]
+    ensure(clust[:2])
+    ensure(clust[:2], keep_models=True)
+    ensure(clust, keep_models=True)  # a run is missing, and the weights come with it
+    ensure(clust, keep_models=True)
+    assert [facts["gone"] for facts in events(heard, "plan")] == [0, 1, 0, 0]
+
+
 def test_the_way_of_others_through_masked_words_is_not_deleted(words, ensure):
     """A grid of other budgets stopped between two epochs; this one, whose own runs are done, has nothing to forget."""
     changes = experiment.Changes(mlm_epochs=2)

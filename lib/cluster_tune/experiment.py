@@ -283,7 +283,10 @@ class _Study:
         stages = {stage for run in missing for stage in self._stages(self.start(run))}
         texts = sum(map(self._texts, missing)) + sum(map(self._texts_before, stages))
         wanted = {"wanted": len(runs), "missing": len(missing), "texts": texts}
-        self.report("plan", {"dataset": self.data.name, **wanted})
+        # To make them again would write their losses anew, which may be published.
+        finished = {stage for run in self.seen for stage in self._stages(self.start(run)) if stage.setting != "base"}
+        gone = sum(not self._has_weights(stage) for stage in finished - stages) if keep_models else 0
+        self.report("plan", {"dataset": self.data.name, **wanted, "gone": gone})
         self.describe()
 
     def _texts(self, run: Run) -> int:
@@ -294,7 +297,7 @@ class _Study:
 
     def _texts_before(self, stage: Start) -> int:
         """The same for one stage of inter-training; nothing where its weights are there."""
-        if stage.setting == "base" or any(file.suffix == ".safetensors" for file in self._saved(stage)):
+        if stage.setting == "base" or self._has_weights(stage):
             return 0
         epochs = stage.recipe.inter_epochs if stage.clustering else stage.recipe.mlm_epochs
         return TRAINED * epochs * len(self.data.train)
@@ -551,6 +554,9 @@ class _Study:
         """The files that are kept of this start: weights, and how far training on masked words has come; for each
         precision of their own, and not of use under another."""
         return list(paths.models().glob(f"{self._name(start)}.*"))
+
+    def _has_weights(self, start: Start) -> bool:
+        return any(file.suffix == ".safetensors" for file in self._saved(start))
 
     def _forget(self, start: Start) -> None:
         """Delete inter-trained weights once all that was to be learned from them is in the store; but not what training
