@@ -1,16 +1,21 @@
 # The grid as jobs, for one machine, for SLURM or for Kubernetes: book/reproduce.md has the commands. Every rule is one
 # command of cluster-tune. A job of the rule `runs` is a group of runs that share an inter-trained model; what it finds
 # finished is not computed again. With --config: profile=cpu encoder=minilm datasets=isear,ag_news gpu=1 threads=4 mlm_epochs=5
+import hashlib
 import re
 
-from cluster_tune import design
+from cluster_tune import design, reference
 
 PROFILE, ENCODER = config.get("profile", "smoke"), config.get("encoder", "minilm")
 CHOSEN = str(config.get("datasets", ""))
-GROUPS = {design.group(run): run.dataset for run in design.runs(PROFILE, filter(None, CHOSEN.split(",")), ENCODER)}
+RUNS = {}
+for run in design.runs(PROFILE, filter(None, CHOSEN.split(",")), ENCODER):
+    RUNS.setdefault(design.group(run), []).append(run)
+GROUPS = {group: runs[0].dataset for group, runs in RUNS.items()}
+VECTORS = {group for group, runs in RUNS.items() if any(reference.needs_glove(run.clustering) for run in runs)}
 DATASETS = sorted(set(GROUPS.values()))
 WORDS = f"--mlm-epochs {config['mlm_epochs']}" if config.get("mlm_epochs") else ""
-HOW = f"--device cuda {WORDS}" if config.get("gpu") else WORDS  # a job that finds no GPU ends at once
+DEVICE = "--device cuda" if config.get("gpu") else ""  # a job that finds no GPU ends at once
 DONE = f"_build/jobs/{PROFILE}"  # an empty file for each job that has ended well; results/ has the records
 
 
@@ -39,13 +44,24 @@ rule data:
         "cluster-tune data {wildcards.dataset}"
 
 
+rule glove:
+    output:
+        touch(DONE + "/glove"),
+    localrule: True  # as the data
+    shell:
+        "cluster-tune data glove"
+
+
 rule runs:
     input:
         lambda wildcards: f"{DONE}/data/{GROUPS[wildcards.group]}",
+        lambda wildcards: [DONE + "/glove"] if wildcards.group in VECTORS else [],
     output:
         touch(DONE + "/runs/{group}"),
-    params:
+    params:  # other ones make a job that has ended run again: with more epochs, or runs that the profile did not have
         datasets=f"--datasets {CHOSEN}" if CHOSEN else "",
+        words=WORDS,
+        runs=lambda wildcards: hashlib.sha256(repr(RUNS[wildcards.group]).encode()).hexdigest()[:16],
     threads: int(config.get("threads", 1))
     resources:
         mem_mb=8000,
@@ -53,7 +69,7 @@ rule runs:
         **({"gpu": 1} if config.get("gpu") else {}),
     shell:
         "OMP_NUM_THREADS={threads} cluster-tune grid --profile {PROFILE} --encoder {ENCODER} {params.datasets}"
-        " {HOW} --only {wildcards.group}"
+        " {DEVICE} {params.words} --only {wildcards.group}"
 
 
 rule page:
@@ -61,8 +77,10 @@ rule page:
         lambda wildcards: [f"{DONE}/runs/{group}" for group in GROUPS if GROUPS[group] == wildcards.dataset],
     output:
         touch(DONE + "/pages/{dataset}"),
+    params:
+        words=WORDS,
     resources:
         mem_mb=8000,
         runtime=120,
     shell:
-        "cluster-tune page --all --profile {PROFILE} --encoder {ENCODER} {WORDS} --datasets {wildcards.dataset}"
+        "cluster-tune page --all --profile {PROFILE} --encoder {ENCODER} {params.words} --datasets {wildcards.dataset}"

@@ -186,6 +186,24 @@ def test_an_encoder_of_the_hub_is_fetched_once_and_is_the_same(saved, tmp_path):
     assert offline.stdout == expected + "again\n"
 
 
+def test_what_another_program_left_in_the_cache_is_made_whole(saved, tmp_path):
+    """Weights and word pieces without the pooling: what is lacking is fetched, and the next process asks nobody."""
+    repository = shutil.copytree(saved, tmp_path / "hub" / "some" / "tiny" / "main")
+    (repository / "1_Pooling").mkdir()
+    (repository / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode": "mean"}))
+    other = "from huggingface_hub import hf_hub_download as get; [get('some/tiny', f) for f in {files}]"
+    files, code = ["config.json", "model.safetensors"], FROM_HUB.format(more="len(encoders.tokenizer(found))")
+    whole = f"some/tiny mean False {encoders.fingerprint(encoders.resolve(str(repository)))}\n10\n"
+    with local_hub.serve(tmp_path / "hub") as address:
+        for home, left in (("hf", files), ("more", [*files, "tokenizer.json", "vocab.txt"])):
+            assert local_hub.run(other.format(files=left), address, tmp_path / home).returncode == 0
+        assert local_hub.run(code, address, tmp_path / "hf").stdout == whole
+    away = "http://127.0.0.1:9"
+    assert local_hub.run(code, away, tmp_path / "hf").stdout == whole
+    done = local_hub.run(code, away, tmp_path / "more")  # no hub in reach: what is here has to do
+    assert done.stdout == whole.replace("mean", "pooler") and done.stderr == ""
+
+
 def test_a_hub_id_with_pickled_weights_only(saved, tmp_path):
     repository = shutil.copytree(saved, tmp_path / "hub" / "some" / "tiny" / "main")
     (repository / "model.safetensors").rename(repository / "pytorch_model.bin")
@@ -239,6 +257,25 @@ def test_a_configuration_that_does_not_fit_or_read(tiny):
     assert "cannot load encoder 'tiny'" in refused(encoders.model, encoders.resolve(str(tiny)))
     (tiny / "config.json").write_text("{")
     assert "cannot read" in refused(encoders.resolve, str(tiny))
+
+
+def test_a_pooler_of_a_head_that_is_not_loaded_is_not_the_encoders(tmp_path):
+    from transformers import DebertaV2Config, DebertaV2ForSequenceClassification, DebertaV2Model
+
+    sizes = dict(vocab_size=10, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+    for kind in (DebertaV2ForSequenceClassification, DebertaV2Model):
+        kind(DebertaV2Config(**sizes)).save_pretrained(tmp_path / kind.__name__)
+        encoder = encoders.resolve(str(tmp_path / kind.__name__))
+        assert encoder.pooling == "mean" and encoders.model(encoder).config.model_type == "deberta-v2"
+
+
+def test_a_model_that_makes_no_vectors_of_texts(tmp_path):
+    from transformers import T5Config, T5Model
+
+    sizes = dict(vocab_size=10, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2)
+    T5Model(T5Config(**sizes)).save_pretrained(tmp_path / "t5")
+    message = refused(encoders.model, encoders.resolve(str(tmp_path / "t5")))
+    assert message.startswith("encoder 't5' (t5) makes no vectors of texts (You ")
 
 
 def test_a_folder_without_a_tokenizer(tiny):

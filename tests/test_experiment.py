@@ -1,5 +1,6 @@
 """From runs to records on a tiny encoder: what is computed, what is not computed again, and what is shared."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -120,6 +121,31 @@ def test_other_data_under_the_same_name_are_other_runs(asked, ensure, heard, sea
     assert len(results.load()) == 4 and len(results.of(experiment.named(asked[:2]))) == 2
 
 
+def test_other_weights_under_the_same_name_make_the_tables_anew(asked, ensure, heard, store, tiny_folder, tmp_path):
+    """But not those of a table that does not say by which weights it was made, which is how the book's began."""
+    import safetensors.numpy
+
+    weights = shutil.copytree(tiny_folder, tmp_path / "own" / "tiny") / "model.safetensors"
+    runs = design.combine([asked[0].dataset], str(weights.parent), ["base"], ["paper"], [8], [0])
+    ensure(runs)
+    before = [results.table(kind) for kind in ("projection", "distances")]
+    safetensors.numpy.save_file(
+        {name: value * 2 for name, value in safetensors.numpy.load_file(weights).items()}, weights, {"format": "pt"}
+    )
+    ensure(runs)
+    for old, kind in zip(before, ("projection", "distances"), strict=True):
+        new = results.table(kind)
+        assert old["encoder_fingerprint"].nunique() == new["encoder_fingerprint"].nunique() == 1
+        assert set(old["encoder_fingerprint"]) != set(new["encoder_fingerprint"])
+        (file,) = (store / kind).iterdir()
+        new.drop(columns="encoder_fingerprint").to_csv(file, index=False)
+    older = {file: file.read_bytes() for kind in ("projection", "distances") for file in (store / kind).iterdir()}
+    heard.clear()
+    ensure(runs)
+    assert [event for event, _ in heard] == ["plan"]
+    assert all(file.read_bytes() == content for file, content in older.items())
+
+
 def test_identities_hold_what_decides_a_run_and_nothing_else():
     base, clust = design.combine(["d"], recipes=["paper"], budgets=[64], repetitions=[0])
     recipe = design.recipe("paper")
@@ -203,10 +229,43 @@ def test_masked_words_are_learned_once_for_both_settings(words, ensure, heard):
     assert events(heard, "run") == []
 
 
+def test_weights_that_are_kept_go_by_what_their_stage_uses_alone(words, asked, ensure, heard):
+    changes = experiment.Changes(mlm_epochs=2, n_clusters=5, inter_epochs=2)
+    ensure(words[:1], changes=experiment.Changes(mlm_epochs=2), keep_models=True)
+    heard.clear()
+    ensure(words[1:], changes=changes, keep_models=True)
+    assert not any("masked words" in facts["what"] for facts in events(heard, "update"))
+    data, machine = datasets.load(asked[0].dataset), experiment._Machine(asked[0].encoder, "auto", "fp32")
+
+    def name(run, **own):
+        study = experiment._Study(data, machine, experiment.Changes(**own))
+        return study._name(study.start(run))
+
+    (clust,) = design.combine(["d"], settings=["clust"], recipes=["paper"], budgets=[8], repetitions=[0])
+    assert name(clust) == name(clust, mlm_epochs=2) != name(clust, inter_epochs=2) != name(clust, n_clusters=5)
+    mlm, both = words
+    assert name(mlm) == name(mlm, n_clusters=5) != name(mlm, mlm_epochs=2) and name(both) != name(both, mlm_epochs=2)
+
+
 def test_masked_words_change_what_is_fine_tuned(words, ensure, asked):
     ensure(words + asked[:1], changes=experiment.Changes(mlm_epochs=2))
     points = results.table("projection", dataset="sea_and_sky").groupby("setting")["x"].apply(list)
     assert points["base"] != points["mlm"] != points["mlm+clust"]
+
+
+def test_masked_words_of_an_encoder_with_narrow_embeddings(asked, ensure, tiny_folder, tmp_path):
+    """An ALBERT's are narrower than its layers. It is no tool for these settings, and right for the others."""
+    from transformers import AlbertConfig, AlbertModel, AutoTokenizer
+
+    folder = tmp_path / "albert"
+    tokenizer = AutoTokenizer.from_pretrained(tiny_folder)
+    tokenizer.save_pretrained(folder)
+    sizes = dict(embedding_size=8, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+    AlbertModel(AlbertConfig(vocab_size=len(tokenizer), max_position_embeddings=128, **sizes)).save_pretrained(folder)
+    runs = design.combine([asked[0].dataset], str(folder), ["base", "mlm"], ["paper"], [8], [0])
+    (line,) = ensure(runs, tolerant=True)
+    assert "encoder 'albert' has word embeddings narrower than its layers" in line and "leave out the settings mlm" in line
+    assert set(results.load()["setting"]) == {"base"}
 
 
 def test_masked_words_interrupted_go_on_from_the_last_epoch(words, heard, ensure):
@@ -364,6 +423,15 @@ def test_weights_that_were_to_be_kept_stay_whoever_comes_later(asked, ensure):
     assert weights.is_file()
 
 
+def test_weights_that_are_no_longer_there_to_be_kept_are_counted(asked, ensure, heard):
+    clust = [run for run in asked if run.setting == "clust" and run.recipe == "paper"]
+    ensure(clust[:2])
+    ensure(clust[:2], keep_models=True)
+    ensure(clust, keep_models=True)  # a run is missing, and the weights come with it
+    ensure(clust, keep_models=True)
+    assert [facts["gone"] for facts in events(heard, "plan")] == [0, 1, 0, 0]
+
+
 def test_the_way_of_others_through_masked_words_is_not_deleted(words, ensure):
     """A grid of other budgets stopped between two epochs; this one, whose own runs are done, has nothing to forget."""
     changes = experiment.Changes(mlm_epochs=2)
@@ -388,6 +456,29 @@ def test_what_fails_as_it_is_computed_leaves_the_others(asked, ensure, tmp_path,
     (line,) = ensure(runs, tolerant=True)
     assert line.startswith("few (") and "50 clusters" in line
     assert set(results.load()["dataset"]) == {"sea_and_sky"}
+
+
+@pytest.mark.parametrize("where", ["copy_of", "adam"])
+def test_a_gpu_too_small_for_the_model_is_one_line(asked, ensure, monkeypatch, where):
+    """Also where it shows as weights are copied or the optimiser begins, and not in a batch, which could be divided."""
+    import torch
+
+    from cluster_tune import training
+
+    whole, calls = getattr(training, where), []
+
+    def once(*given):
+        calls.append(given)
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.\nGPU 0 has ...")
+        return whole(*given)
+
+    monkeypatch.setattr(training, where, once)
+    runs = design.combine([asked[0].dataset], asked[0].encoder, ["base"], ["paper", "trained"], [8], [0])
+    (line,) = ensure(runs, tolerant=True)
+    assert "the GPU's memory is too small for base" in line and "fewer --processes or for --device cpu" in line
+    ensure(runs)
+    assert len(results.load()) == 2
 
 
 def test_where_nothing_can_be_stored_nothing_more_is_computed(asked, ensure, heard, monkeypatch):

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster_tune import __main__, claims, design, experiment, paths, results
+from cluster_tune import __main__, claims, design, experiment, pages, paths, results
+from cluster_tune.errors import CannotWrite
 
 # Runs of ten updates from two inter-trained models.
 QUICK = design.Profile(
@@ -37,10 +38,24 @@ def grid(encoder, variables, folder, *more):
     os.environ.update(variables)
     os.chdir(folder)
     design.PROFILES["quick"] = QUICK
+    for name in ("_cluster", "_on_clusters"):
+        note(name)
     arguments = ["grid", "--profile", "quick", "--encoder", encoder, "--precision", "fp32", *more]
     with open("out.txt", "a") as out, contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
         code = __main__.main(arguments)
     os._exit(code)
+
+
+def note(name):
+    """Have a line in work.txt for each time that this part of the work is begun."""
+    whole = getattr(experiment._Study, name)
+
+    def noting(study, what, *rest):
+        with open("work.txt", "a") as file:
+            file.write(f"{name} {what if isinstance(what, str) else what.recipe.name}\n")
+        return whole(study, what, *rest)
+
+    setattr(experiment._Study, name, noting)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +133,8 @@ def test_two_processes_at_once_do_no_run_twice(start, tmp_path):
     wanted = len(outcome(tmp_path / "results"))
     assert len(runs) == len({text.split(":")[0] for *_, text in runs}) == wanted
     assert {process for _, process, _ in runs} == {str(process.pid) for process in both}
-    assert (tmp_path / "out.txt").read_text().count("clustering of") <= 2
+    work = (tmp_path / "work.txt").read_text().splitlines()
+    assert sorted(work) == ["_cluster sib", "_on_clusters paper", "_on_clusters trained"]
 
 
 def test_claims_are_given_up_by_a_process_that_dies(processes, store):
@@ -146,6 +162,23 @@ def test_a_claim_can_be_had_again_once_it_is_given_up(store):
     for _ in range(2):
         with claims.claim("a") as mine:
             assert mine
+
+
+def test_a_second_user_of_the_store_can_claim_or_is_told_in_one_line(store, monkeypatch):
+    umask = os.umask(0o077)
+    try:
+        with claims.claim("a") as mine:
+            assert mine and (store / "runs" / ".claims").stat().st_mode & 0o777 == 0o666
+    finally:
+        os.umask(umask)
+    claims._opened.cache_clear()
+
+    def denied(path, *_):
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(claims.os, "open", denied)
+    with pytest.raises(CannotWrite, match="cannot write '.*claims': Permission denied; have its owner run chmod"):
+        claims.there()
 
 
 @pytest.fixture
@@ -233,6 +266,8 @@ def test_snakemake_runs_the_smoke_profile_two_jobs_at_a_time(store, tiny_folder,
     assert len({line.split()[1] for line in log}) == 4  # processes, one a group of runs
     again = snakemake(tmp_path, *asked)
     assert "1 of 1 steps" in again and "rule runs" not in again
+    more = snakemake(tmp_path, "--dry-run", "--cores", "1", *asked[2:], "mlm_epochs=5")
+    assert re.search(r"^runs +4$", more, re.MULTILINE) and re.search(r"^data ", more, re.MULTILINE) is None
 
 
 def test_snakemake_makes_one_job_of_every_group_of_the_paper_profile(tmp_path):
@@ -242,6 +277,10 @@ def test_snakemake_makes_one_job_of_every_group_of_the_paper_profile(tmp_path):
     assert "page --all --profile smoke --encoder minilm --mlm-epochs 5 --datasets" in pages  # or it would learn the other 25
     groups = {design.group(run) for run in design.runs("paper")}
     assert re.search(rf"^runs +{len(groups)}$", plan, re.MULTILINE) and re.search(r"^data +10$", plan, re.MULTILINE)
+    assert "cluster-tune data glove" in plan and re.search(r"^glove +1$", plan, re.MULTILINE)  # for Figure 6
+    waiting = re.findall(r"^rule runs:\n +input: .*/glove\n +output: .*/runs/(.*)$", plan, re.MULTILINE)
+    assert set(waiting) == {group for group in groups if re.search("kmeans|hartigan", group)}
+    assert not re.search(r"^glove ", pages, re.MULTILINE)
 
 
 def test_all_pages_compute_what_is_missing_and_say_how_much_is_there(here, tiny_folder, tmp_path, monkeypatch, capsys):
@@ -254,3 +293,14 @@ def test_all_pages_compute_what_is_missing_and_say_how_much_is_there(here, tiny_
     assert __main__.main([*asked, "-p", "compute=false", "--datasets", "docstrings-small,isear"]) == 2
     out, error = capsys.readouterr()
     assert f"{page}: 4 of 4 runs" in out and "left out: isear (no facts in" in error
+
+
+def test_a_file_that_is_not_there_leaves_the_other_pages(here, monkeypatch, tmp_path, tiny_folder, capsys):
+    """Paths are known by other names, under which they are left out."""
+    monkeypatch.setenv("CLUSTER_TUNE_BOOK", str(tmp_path / "book"))
+    monkeypatch.setattr(pages, "make", lambda name, **_: tmp_path / "book" / f"{name}.ipynb")
+    asked = ["page", "--all", "--encoder", str(tiny_folder), "--precision", "fp32", "--profile", "tiny"]
+    assert __main__.main([*asked, "--datasets", "gone.csv,texts.csv"]) == 2
+    out, error = capsys.readouterr()
+    assert "texts.csv.ipynb: 10 of 10 runs" in out
+    assert error.strip().splitlines()[-1].startswith("cluster-tune: some pages or runs are left out: gone (there is no file")

@@ -99,6 +99,8 @@ def test_columns_of_other_names(texts, tiny_folder, sea_and_sky, capsys):
         (["run", "texts.csv", "--repetitions", "0"], "a grid without runs"),
         (["grid", "--profile", "papr"], "unknown profile 'papr'; did you mean 'paper'?"),
         (["grid", "--profile", "smoke", "--shard", "5/4"], "shard '5/4' is not one of so many, such as 1/4 to 4/4"),
+        (["grid", "--profile", "smoke", "--shard", ""], "shard '' is not one of so many"),
+        (["grid", "--profile", "smoke", "--only", ""], "--only names no group of runs"),
         (["grid", "--profile", "smoke", "--only", "docstrings"], "unknown group of runs 'docstrings'"),
         (["grid", "--encoder", "minilmm"], "unknown encoder 'minilmm'; did you mean 'minilm'?"),
         (["run"], "the following arguments are required: DATASET"),
@@ -206,7 +208,9 @@ def test_an_interruption_is_one_line_and_130(texts, tiny_folder):
 
 
 def test_every_command_has_help(capsys):
-    for command in ("list", "data", "run", "grid", "reference", "cluster", "gather", "page", "refresh", "readme"):
+    (commands,) = (action for action in __main__.parser()._actions if action.dest == "command")
+    assert {"run", "few-labels", "verdicts"} <= set(commands.choices)
+    for command in commands.choices:
         with pytest.raises(SystemExit) as stop:
             __main__.main([command, "--help"])
         assert stop.value.code == 0 and f"cluster-tune {command}" in capsys.readouterr().out

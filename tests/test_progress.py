@@ -36,6 +36,12 @@ def test_data_sets_add_up_to_one_bar(shown, capsys, tmp_path):
     assert [line.split(maxsplit=2)[2] for line in (tmp_path / "log").read_text().splitlines()] == out
 
 
+def test_models_that_are_not_there_to_be_kept_are_a_line(shown, capsys):
+    shown("plan", {"dataset": "d", "wanted": 2, "missing": 0, "texts": 0, "gone": 2})
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "d: 0 of 2 runs to do" and second.startswith("d: 2 inter-trained models are not there to be kept: their runs")
+
+
 def test_other_clusterings_are_named(shown, capsys):
     shown("plan", {"dataset": "d", "wanted": 1, "missing": 1, "texts": 300})
     shown("run", {**RECORD, "clustering": "kmeans"})

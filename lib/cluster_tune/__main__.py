@@ -96,13 +96,15 @@ def _grid(options: argparse.Namespace) -> None:
 def _wanted(options: argparse.Namespace) -> list[design.Run]:
     """The runs of the profile that the options leave."""
     wanted = design.runs(options.profile, options.datasets, options.encoder)
-    if options.only:
+    if options.only is not None:  # an empty value, of a variable that is not set, must not mean all of the grid
+        if not options.only:
+            raise InputError("--only names no group of runs; name some, or leave it out for all of them")
         known = {design.group(run) for run in wanted}
         for name in options.only:
             if name not in known:
                 raise unknown("group of runs", name, known)
         wanted = [run for run in wanted if design.group(run) in options.only]
-    return design.shard(wanted, options.shard) if options.shard else wanted
+    return wanted if options.shard is None else design.shard(wanted, options.shard)
 
 
 def _survey(wanted: list[design.Run], changes) -> None:
@@ -290,7 +292,7 @@ def _pages(options: argparse.Namespace, parameters: dict[str, str]) -> None:
 
 def _compute_pages(grids: dict[str, list[design.Run]], options: argparse.Namespace) -> list[str]:
     """The runs that pages show, in the order of their profile, and their reference methods; why some are left out."""
-    from cluster_tune import experiment, reference
+    from cluster_tune import datasets, experiment, reference
 
     shown = {run for grid in grids.values() for run in grid}
     wanted = [run for run in design.runs(options.profile, grids, options.encoder) if run in shown]
@@ -298,7 +300,8 @@ def _compute_pages(grids: dict[str, list[design.Run]], options: argparse.Namespa
     changes = experiment.Changes(mlm_epochs=options.mlm_epochs)
     left_out = _compute(wanted, options, log, changes=changes, tolerant=True)
     for name, grid in grids.items():
-        if not any(name in line.split(" (")[0].split(", ") for line in left_out):
+        known = datasets.name_of(name)  # of a path, what the lines call it
+        if not any(known in line.split(" (")[0].split(", ") for line in left_out):
             reference.ensure_beside(grid)
     return left_out
 

@@ -10,11 +10,12 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 
 from cluster_tune import paths
+from cluster_tune.errors import CannotWrite
 
 PATIENCE = 0.5  # seconds between two looks at what another process has in hand
 TAKEN = (errno.EAGAIN, errno.EACCES)  # either may be the system's word for a lock that another process holds
@@ -87,5 +88,13 @@ def _file() -> int:
 
 @lru_cache(maxsize=None)
 def _opened(path: Path, process: int) -> int:
-    """Opened once a process and not closed: to close it would give up every claim in it."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    """Opened once a process and not closed: to close it would give up every claim in it. CannotWrite where another user
+    made it and lets nobody else write."""
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        why = f"cannot write '{path}': {error.strerror}"
+        raise CannotWrite(f"{why}; have its owner run chmod a+w on it, or choose another folder") from None
+    with suppress(OSError):  # for whoever shares the folder, whatever the umask: it stays empty
+        os.fchmod(file, 0o666)
+    return file

@@ -24,6 +24,7 @@ _WANTED = [
     "config.json", "model*.safetensors", "model.safetensors.index.json", "tokenizer*", "vocab*", "merges.txt",
     "special_tokens_map.json", "*.model", "1_Pooling/config.json",
 ]  # fmt: skip
+_PATIENCE = 5  # seconds for the hub to answer whether it is there
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 
 
@@ -98,7 +99,26 @@ def model(encoder: Encoder):
     if missing:
         lacking = f"the weights of '{encoder.name}' lack {len(missing)} of the model's tensors"
         raise InputError(f"{lacking}; copy or fetch them again")
-    return loaded.eval()
+    _tried(encoder, loaded.eval())
+    return loaded
+
+
+def _tried(encoder: Encoder, loaded) -> None:
+    """InputError for a model that makes no vectors of word pieces alone, found with one of them: a T5 wants the text
+    that it is to write, too, and a model of pictures wants a picture."""
+    import torch
+
+    try:
+        with torch.inference_mode():
+            ids, mask = torch.zeros((1, 1), dtype=torch.long), torch.ones((1, 1), dtype=torch.long)
+            found = loaded(input_ids=ids, attention_mask=mask)
+        vectors = found.pooler_output if encoder.pooling == "pooler" else found.last_hidden_state
+        reason = "" if vectors is not None else f"it has no {encoder.pooling}"
+    except (ValueError, TypeError, RuntimeError, AttributeError, KeyError, IndexError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    if reason:
+        what = f"encoder '{encoder.name}' ({loaded.config.model_type}) makes no vectors of texts"
+        raise InputError(f"{what} ({reason[:150]}); choose another one")
 
 
 def tokenizer(encoder: Encoder):
@@ -171,7 +191,7 @@ def _embedded() -> Path:
 
 
 def _from_hub(name: str) -> Path:
-    """The snapshot of a hub repository: the local one if it is whole, or else fetched now."""
+    """The snapshot of a hub repository: the local one, made whole, or else fetched now."""
     _no_widgets()
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
@@ -180,13 +200,31 @@ def _from_hub(name: str) -> Path:
         try:
             found = Path(snapshot_download(name, allow_patterns=_WANTED, local_files_only=offline))
             if not offline or ((found / "config.json").is_file() and _weights(found)):
-                return found
+                return _made_whole(name, found) if offline else found
         except (OSError, HfHubHTTPError, HFValidationError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     raise InputError(
         f"encoder '{name}' is neither a folder here nor to be had from huggingface.co ({reason}); check the name and "
         "the connection, or use 'minilm', which needs none"
     )
+
+
+@lru_cache(maxsize=32)
+def _made_whole(name: str, found: Path) -> Path:
+    """The local snapshot with all that is wanted of its commit; as it is where the hub cannot be reached.
+
+    Another program that shares the cache may have fetched the weights without the pooling or the word pieces, and how
+    an encoder pools must not depend on that. The hub is asked once a process, and never once it has listed the commit.
+    """
+    from huggingface_hub import HfApi, snapshot_download
+
+    if (found.parents[1] / "trees" / f"{found.name}.json").is_file():  # then the look at local files has compared them
+        return found
+    try:
+        HfApi().model_info(name, revision=found.name, timeout=_PATIENCE)  # a snapshot's own requests are tried for minutes
+    except Exception:  # of the hub, of the system or of the library for connections, which changes with the hub's versions
+        return found
+    return Path(snapshot_download(name, revision=found.name, allow_patterns=_WANTED))
 
 
 def _complete(where: Path) -> Path:
@@ -220,8 +258,14 @@ def _tensors(where: Path) -> set[str]:
 
 
 def _pooling(where: Path) -> str:
-    """'mean' or 'pooler', by the rule of `resolve`; pooling by [CLS] needs the pooler's weights."""
-    has_pooler = any("pooler.dense.weight" in name for name in _tensors(where))
+    """'mean' or 'pooler', by the rule of `resolve`; pooling by [CLS] needs the pooler's weights.
+
+    The encoder's own pooler stands beside its embeddings. That of a DeBERTa fine-tuned for classes belongs to the head,
+    which is not loaded.
+    """
+    names = _tensors(where)
+    before = [name.removesuffix("pooler.dense.weight") for name in names if name.endswith("pooler.dense.weight")]
+    has_pooler = any(name.startswith(f"{prefix}embeddings.") for prefix in before for name in names)
     declared = where / "1_Pooling" / "config.json"
     if declared.is_file():
         settings = _json(declared)

@@ -104,7 +104,7 @@ def identity(
 ) -> str:
     """The run's identity in the store: its keys and all that decides its outcome, and nothing that does not. `vectors`
     names the word vectors of its clusters, where these are others than the published ones."""
-    how = {key: value for key, value in asdict(recipe).items() if not key.startswith(_unused(run))}
+    how = {key: value for key, value in asdict(recipe).items() if not key.startswith(_unused(run.setting))}
     return results.identity(
         {
             **{key: getattr(run, key) for key in results.KEYS},
@@ -123,10 +123,10 @@ def _vectors(clustering: str) -> str:
     return glove.other() if reference.needs_glove(clustering) else ""
 
 
-def _unused(run: Run) -> tuple[str, ...]:
-    """Beginnings of the recipe fields that have no part in a run; masked words come in the clusters' batch size."""
+def _unused(setting: str) -> tuple[str, ...]:
+    """Beginnings of the recipe fields that have no part in a setting; masked words come in the clusters' batch size."""
     by_setting = {"base": ("inter_", "mlm_"), "clust": ("mlm_",), "mlm": ("inter_learning_rate", "inter_epochs")}
-    return by_setting.get(run.setting, ())
+    return by_setting.get(setting, ())
 
 
 def ensure(
@@ -143,9 +143,10 @@ def ensure(
 ) -> list[str]:
     """Compute every run of `runs` that the store does not have, and the tables of its data sets, in the order given.
 
-    Stopping at any moment loses at most the run in flight; calling again goes on from there. Where another process
-    works on the same runs, neither does what the other has in hand, and both return when all is done. Inter-trained
-    weights are kept until all of `runs` that begin from them are finished, with `keep_models` for good.
+    Stopping at any moment loses at most the run, the clustering or the inter-training on clusters in hand, and of masked
+    words at most an epoch; calling again goes on from there. Where another process works on the same runs, neither does
+    what the other has in hand, and both return when all is done. Inter-trained weights are kept until all of `runs` that
+    begin from them are finished, with `keep_models` for good, unless the runs were finished before.
     `report(event, facts)` hears of the plan, of updates and of finished runs.
 
     What cannot be run is an error; with `tolerant` it is left out, and a line for each reason is returned.
@@ -245,8 +246,9 @@ class _Machine:
         self.device = training.device(device)
         self.bits = training.precision(self.device, precision)
         self.tokenizer = encoders.tokenizer(self.encoder)
-        self.model = training.suit(encoders.model(self.encoder).to(self.device))
-        self.pretrained = training.copy_of(self.model.state_dict())
+        model = training.suit(encoders.model(self.encoder).to(self.device))
+        self.pretrained = training.copy_of(model.state_dict())
+        self.model = model  # last: whatever fails before, for want of memory say, is done again
 
 
 class _Study:
@@ -281,7 +283,10 @@ class _Study:
         stages = {stage for run in missing for stage in self._stages(self.start(run))}
         texts = sum(map(self._texts, missing)) + sum(map(self._texts_before, stages))
         wanted = {"wanted": len(runs), "missing": len(missing), "texts": texts}
-        self.report("plan", {"dataset": self.data.name, **wanted})
+        # To make them again would write their losses anew, which may be published.
+        finished = {stage for run in self.seen for stage in self._stages(self.start(run)) if stage.setting != "base"}
+        gone = sum(not self._has_weights(stage) for stage in finished - stages) if keep_models else 0
+        self.report("plan", {"dataset": self.data.name, **wanted, "gone": gone})
         self.describe()
 
     def _texts(self, run: Run) -> int:
@@ -292,7 +297,7 @@ class _Study:
 
     def _texts_before(self, stage: Start) -> int:
         """The same for one stage of inter-training; nothing where its weights are there."""
-        if stage.setting == "base" or any(file.suffix == ".safetensors" for file in self._saved(stage)):
+        if stage.setting == "base" or self._has_weights(stage):
             return 0
         epochs = stage.recipe.inter_epochs if stage.clustering else stage.recipe.mlm_epochs
         return TRAINED * epochs * len(self.data.train)
@@ -324,7 +329,8 @@ class _Study:
         return {"dataset": self.data.name, "encoder": self.encoder.name, **keys}
 
     def _lacks(self, kind: str, keys: dict[str, str] | None = None) -> bool:
-        """Whether the store has no such table of these texts, or after fewer epochs of masked words than wanted."""
+        """Whether the store has no such table of these texts by these weights, or after fewer epochs of masked words than
+        wanted."""
         return not self._aside(keys) and self._difference(kind, keys) > 0
 
     def _aside(self, keys: dict[str, str] | None) -> bool:
@@ -340,6 +346,9 @@ class _Study:
             return 1
         if (stored["data_fingerprint"] != self.data.fingerprint).any():
             return 1
+        # Tables from before they named their weights are taken for these weights' own: a name seldom changes its weights.
+        if "encoder_fingerprint" in stored and (stored["encoder_fingerprint"] != self.machine.fingerprint).any():
+            return 1
         return self._words(keys) - int(stored["mlm_epochs"].max()) if "mlm_epochs" in stored else 0
 
     def _words(self, keys: dict[str, str] | None) -> int:
@@ -351,7 +360,9 @@ class _Study:
             return
         wanted = {"dataset": self.data.name} if keys is None else self._tables_keys(keys)
         after = {"mlm_epochs": words} if (words := self._words(keys)) else {}
-        results.write_table(kind, wanted, frame.assign(**after, data_fingerprint=self.data.fingerprint))
+        of = {"data_fingerprint": self.data.fingerprint}
+        of |= {} if keys is None else {"encoder_fingerprint": self.machine.fingerprint}
+        results.write_table(kind, wanted, frame.assign(**after, **of))
 
     # ---- the data set at a glance
 
@@ -415,7 +426,20 @@ class _Study:
     # ---- starting points
 
     def compute(self, start: Start, runs: list[Run]) -> bool:
-        """Those of the runs from this start that are missing and in no other process's hands; whether all are done."""
+        """Those of the runs from this start that are missing and in no other process's hands; whether all are done.
+        InputError where they do not fit the GPU's memory."""
+        try:
+            return self._compute(start, runs)
+        except RuntimeError as error:
+            import torch
+
+            if not isinstance(error, torch.OutOfMemoryError):
+                raise
+        # A batch that is too large is divided; this was the model itself, a copy of it or what the optimiser keeps.
+        short = f"the GPU's memory is too small for {start.setting} {start.recipe.name} of '{self.encoder.name}'"
+        raise InputError(f"{short}; free some of it, or ask for fewer --processes or for --device cpu")
+
+    def _compute(self, start: Start, runs: list[Run]) -> bool:
         todo = [run for run in runs if not self._done(run)]
         if todo and not any(map(self._free, todo)):
             return False  # without taking the model into hand, which others are at work with
@@ -424,8 +448,10 @@ class _Study:
                 names = map(self._name, self._stages(start))
                 if not all(held.enter_context(claims.claim(name)) for name in names):
                     return False  # another process inter-trains it
-                self._begin(start)
-            state = self._state()
+                todo = [run for run in todo if not self._done(run)]  # or the last was done just now, and the weights went
+                if todo or self._lacks("projection", start.keys):
+                    self._begin(start)
+            state = self._state() if todo else {}
             todo = [run for run in todo if not self._claimed(run, state)]
         if not todo:
             self._forget(start)
@@ -516,15 +542,21 @@ class _Study:
         results.write_atomically(file, save({name: value.contiguous() for name, value in self._state().items()}))
 
     def _name(self, start: Start) -> str:
-        """Sixteen hexadecimal digits for all that decides this start's weights."""
-        what = {"start": {**start.keys, **asdict(start.recipe)}, "data": self.data.fingerprint}
+        """Sixteen hexadecimal digits for all that decides this start's weights. What its stage does not use is as the
+        recipe has it, whatever a grid changes: masked words are the same before any clusters."""
+        usual, unused = asdict(recipe_for(start.recipe.name, self.encoder)), _unused(start.setting)
+        how = {key: usual[key] if key.startswith(unused) else value for key, value in asdict(start.recipe).items()}
+        what = {"start": {**start.keys, **how}, "data": self.data.fingerprint}
         what |= {"weights": self.machine.fingerprint, "pooling": self.encoder.pooling, "vectors": _vectors(start.clustering)}
-        return results.identity({**what, "n_clusters": self.changes.n_clusters})
+        return results.identity({**what, "n_clusters": self.changes.n_clusters if start.clustering else design.N_CLUSTERS})
 
     def _saved(self, start: Start) -> list[Path]:
         """The files that are kept of this start: weights, and how far training on masked words has come; for each
         precision of their own, and not of use under another."""
         return list(paths.models().glob(f"{self._name(start)}.*"))
+
+    def _has_weights(self, start: Start) -> bool:
+        return any(file.suffix == ".safetensors" for file in self._saved(start))
 
     def _forget(self, start: Start) -> None:
         """Delete inter-trained weights once all that was to be learned from them is in the store; but not what training
@@ -543,11 +575,14 @@ class _Study:
         """Inter-train the model that is loaded on masked words; the loss of each update."""
         from cluster_tune import intertraining
 
-        tokenizer = self.machine.tokenizer
-        if tokenizer.mask_token_id is None:
-            raise InputError(f"encoder '{self.encoder.name}' has no mask token; leave out the settings mlm and mlm+clust")
+        tokenizer, model = self.machine.tokenizer, self.machine.model
+        lacking = "has no mask token" if tokenizer.mask_token_id is None else ""
+        if model.get_input_embeddings().embedding_dim != model.config.hidden_size:  # ALBERT, some sizes of ELECTRA
+            lacking = "has word embeddings narrower than its layers, by which words cannot be predicted here"
+        if lacking:
+            raise InputError(f"encoder '{self.encoder.name}' {lacking}; leave out the settings mlm and mlm+clust")
         return intertraining.on_masked_words(
-            self.machine.model,
+            model,
             self.tokens("train", recipe.max_length),
             {"mask": tokenizer.mask_token_id, "cls": tokenizer.cls_token_id, "sep": tokenizer.sep_token_id},
             learning_rate=recipe.mlm_learning_rate,

@@ -38,6 +38,9 @@ class Progress:
         if self.bar is None:
             self.bar = tqdm(total=0, unit="run", file=sys.stderr, dynamic_ncols=True, miniters=0)  # also within a run
         self.line(f"{facts['dataset']}: {facts['missing']} of {facts['wanted']} runs to do")
+        if gone := facts.get("gone"):  # inter-trained models that were to be kept
+            why = "their runs were finished before; where CLUSTER_TUNE_RESULTS is an empty folder they are made again"
+            self.line(f"{facts['dataset']}: {gone} inter-trained models are not there to be kept: {why}")
         self.bar.total += facts["wanted"]
         self.bar.n += done
         self.bar.refresh()

@@ -25,7 +25,7 @@ NUMBERS = {  # whole numbers, which a gap in an older record must not turn into 
     "batch_size", "epochs", "min_updates", "max_length", "inter_batch_size", "inter_epochs", "mlm_epochs", "mlm_duplicates",
 }  # fmt: skip
 SHARES = ["accuracy", "macro_f1"]
-FINGERPRINTS = ["data_fingerprint", "sample_fingerprint"]
+FINGERPRINTS = ["data_fingerprint", "sample_fingerprint", "encoder_fingerprint"]
 MEASURES = ["seconds", "seconds_training", "learning_rate", "inter_learning_rate", "mlm_learning_rate"]
 # Table -> the command that computes it, where that is not `run`, or `run` does so for one clustering and seed alone.
 COMMANDS = {"few_labels": "few-labels"} | dict.fromkeys(
