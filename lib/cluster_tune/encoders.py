@@ -220,9 +220,9 @@ def _made_whole(name: str, found: Path) -> Path:
 
     if (found.parents[1] / "trees" / f"{found.name}.json").is_file():  # then the look at local files has compared them
         return found
-    try:
-        HfApi().model_info(name, revision=found.name, timeout=_PATIENCE)  # a snapshot's own requests are tried for minutes
-    except Exception:  # of the hub, of the system or of the library for connections, which changes with the hub's versions
+    try:  # a snapshot's own requests would be tried for minutes
+        HfApi().model_info(name, revision=found.name, timeout=_PATIENCE)
+    except Exception:  # the hub's, the system's or those of the library for connections, which is not always the same
         return found
     return Path(snapshot_download(name, revision=found.name, allow_patterns=_WANTED))
 

@@ -143,10 +143,10 @@ def ensure(
 ) -> list[str]:
     """Compute every run of `runs` that the store does not have, and the tables of its data sets, in the order given.
 
-    Stopping at any moment loses at most the run, the clustering or the inter-training on clusters in hand, and of masked
-    words at most an epoch; calling again goes on from there. Where another process works on the same runs, neither does
-    what the other has in hand, and both return when all is done. Inter-trained weights are kept until all of `runs` that
-    begin from them are finished, with `keep_models` for good, unless the runs were finished before.
+    Stopping at any moment loses at most the run, the clustering or the inter-training on clusters in hand, and of
+    masked words at most an epoch; calling again goes on from there. Where another process works on the same runs,
+    neither does what the other has in hand, and both return when all is done. Inter-trained weights are kept until all
+    of `runs` that begin from them are finished, with `keep_models` for good, unless the runs were finished before.
     `report(event, facts)` hears of the plan, of updates and of finished runs.
 
     What cannot be run is an error; with `tolerant` it is left out, and a line for each reason is returned.
@@ -329,8 +329,8 @@ class _Study:
         return {"dataset": self.data.name, "encoder": self.encoder.name, **keys}
 
     def _lacks(self, kind: str, keys: dict[str, str] | None = None) -> bool:
-        """Whether the store has no such table of these texts by these weights, or after fewer epochs of masked words than
-        wanted."""
+        """Whether the store has no such table of these texts by these weights, or one after fewer epochs of masked words
+        than wanted."""
         return not self._aside(keys) and self._difference(kind, keys) > 0
 
     def _aside(self, keys: dict[str, str] | None) -> bool:
@@ -346,7 +346,7 @@ class _Study:
             return 1
         if (stored["data_fingerprint"] != self.data.fingerprint).any():
             return 1
-        # Tables from before they named their weights are taken for these weights' own: a name seldom changes its weights.
+        # A table that does not name its weights, as older ones do not, counts as made by these.
         if "encoder_fingerprint" in stored and (stored["encoder_fingerprint"] != self.machine.fingerprint).any():
             return 1
         return self._words(keys) - int(stored["mlm_epochs"].max()) if "mlm_epochs" in stored else 0
@@ -448,7 +448,7 @@ class _Study:
                 names = map(self._name, self._stages(start))
                 if not all(held.enter_context(claims.claim(name)) for name in names):
                     return False  # another process inter-trains it
-                todo = [run for run in todo if not self._done(run)]  # or the last was done just now, and the weights went
+                todo = [run for run in todo if not self._done(run)]  # the last may be done by now, and the weights gone
                 if todo or self._lacks("projection", start.keys):
                     self._begin(start)
             state = self._state() if todo else {}
@@ -548,7 +548,8 @@ class _Study:
         how = {key: usual[key] if key.startswith(unused) else value for key, value in asdict(start.recipe).items()}
         what = {"start": {**start.keys, **how}, "data": self.data.fingerprint}
         what |= {"weights": self.machine.fingerprint, "pooling": self.encoder.pooling, "vectors": _vectors(start.clustering)}
-        return results.identity({**what, "n_clusters": self.changes.n_clusters if start.clustering else design.N_CLUSTERS})
+        clusters = self.changes.n_clusters if start.clustering else design.N_CLUSTERS
+        return results.identity({**what, "n_clusters": clusters})
 
     def _saved(self, start: Start) -> list[Path]:
         """The files that are kept of this start: weights, and how far training on masked words has come; for each
