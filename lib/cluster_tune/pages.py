@@ -125,7 +125,7 @@ def arguments(template: Path, name: str, parameters: Mapping[str, object]) -> di
 
 
 def _data(name: str, known: Mapping[str, object]) -> dict[str, object]:
-    """The parameter that says which texts a page is about; of a chapter's name, `name` says nothing of that."""
+    """The parameter that says which texts a page is about; a name that is no path may be a chapter's, which says nothing of that."""
     if "dataset" in known:
         return {"dataset": _absolute(name)}
     whole = {"texts": _absolute(name), "names": [_absolute(name)]} if datasets.is_path(name) else {}

@@ -248,7 +248,7 @@ def ensure(
             why = f"left out with {', '.join(map(str, too_few))} labels, fewer than its {design.N_CLUSTERS} clusters"
             report("left_out", {"what": f"{texts.data.name} {CLUSTERS}: {why}"})
         if any(map(needs_glove, [*partitions, *(method for method, *_ in missing)])):
-            glove.find()
+            glove.find(optional=True)
         _Study(texts, report).compute(partitions, missing, seeds)
         if "sib" in clusterings and not len(_stored("members", texts)):
             _show_members(texts, clustering("sib").fit(texts.bags["train"]).labels_)
