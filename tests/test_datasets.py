@@ -288,7 +288,8 @@ def test_a_known_set_that_is_not_here_says_how_to_get_it(monkeypatch):
 
 def test_columns_that_are_missing_are_named_beside_those_there(folders):
     path = write(folders / "a.csv", "body,label\n" + "x,1\n" * 12)
-    assert refused(path) == "'a.csv' has no column 'text', it has 'body', 'label'; name one with --text-column"
+    how = "name one with --text-column, or for a page with -p text_column="
+    assert refused(path) == f"'a.csv' has no column 'text', it has 'body', 'label'; {how}"
     assert "name one with --label-column" in refused(path, "body", "tag")
     assert "name two different ones" in refused(path, "body", "body")
 
@@ -298,7 +299,7 @@ def test_texts_that_were_taken_for_names_are_cut(folders):
     first, rest = "It\nbegins here " + "and goes on " * 50, table(20).to_csv(index=False, header=False)
     path = write(folders / "headless.csv", f'"{first}",yes\n{rest}')
     shown = "'It begins here and goes on and goes on a…', 'yes'"
-    assert refused(path) == f"'headless.csv' has no column 'text', it has {shown}; name one with --text-column"
+    assert refused(path) == f"'headless.csv' has no column 'text', it has {shown}; name one with --text-column, or for a page with -p text_column="
     texts = table(20).assign(text=[f"{i:02} " + "long " * 20 for i in range(20)])
     texts.to_csv(folders / "swapped.csv", index=False)
     assert "long long long lo…' and 17 more of 'swapped' has" in refused(str(folders / "swapped.csv"), "label", "text")
@@ -318,7 +319,8 @@ def test_too_few_rows(folders):
 def test_mostly_empty_texts_are_the_wrong_column(folders):
     frame = table(20)
     frame.loc[:4, "text"] = ""
-    assert "5 of 20 texts of 'holes' are empty" in refused(write(folders / "holes.csv", frame.to_csv(index=False)))
+    says = "5 of 20 texts of 'holes' are empty; name another text column, or drop the empty rows"
+    assert refused(write(folders / "holes.csv", frame.to_csv(index=False))) == says
 
 
 def test_numbers_are_not_texts(folders):
@@ -336,6 +338,26 @@ def test_texts_without_a_label_are_for_training_only_and_come_last(folders):
     assert "3 texts have no label: they are clustered and inter-trained on, and not fine-tuned on." in found.notes
     whole = datasets.load(write(folders / "whole.csv", frame.drop([4, 9, 11]).to_csv(index=False)))
     assert whole.labelled == len(whole.train) == 26 and whole.train.equals(found.train.iloc[:26])
+
+
+def test_a_set_of_ones_own_lacks_labels_like_a_path_and_one_of_the_registry_may_not(folders):
+    gaps = table(40)
+    gaps.loc[[4, 9], "label"] = ""
+    for name in ("tickets", "ag_news"):
+        put(folders / "own" / name, train=gaps, test=table(10, start=40))
+    found, path = datasets.load("tickets"), datasets.load(str(folders / "own" / "tickets"))
+    assert (found.labelled, len(found.train), found.origin) == (38, 40, "own")
+    assert (found.fingerprint, found.notes) == (path.fingerprint, path.notes)
+    assert "2 rows of the train part of 'ag_news' have no label" in refused("ag_news")
+    assert [name for name in ("tickets", "ag_news", "none", "./tickets") if datasets.is_own(name)] == ["tickets"]
+
+
+def test_blanks_around_a_label_are_no_part_of_it_wherever_it_is_read(folders):
+    frame = table(20)
+    frame.loc[[2, 4], "label"] = ["no ", " \t"]
+    frame.to_csv(path := folders / "blanks.csv", index=False)
+    assert set(datasets.read(str(path))["label"]) == {"no", "yes", ""}
+    assert datasets.load(str(path)).classes == ("no", "yes")
 
 
 def test_labels_that_are_missing_where_they_are_needed(folders):

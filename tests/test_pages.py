@@ -151,6 +151,18 @@ def test_a_file_named_like_a_known_set_leaves_the_page_of_that_set(checkout):
     assert known.read_bytes() == before
 
 
+def test_a_data_set_of_ones_own_has_its_name_for_a_title(checkout, monkeypatch):
+    monkeypatch.setenv("CLUSTER_TUNE_DATA", str(checkout / "own"))
+    (checkout / "own" / "mine").mkdir(parents=True)
+    (checkout / "own" / "mine" / "all.csv").write_text("text,label\n")
+    template(checkout, "dataset")
+    page = pages.make("mine", progress=False)
+    assert page == checkout / "results" / "pages" / "mine.ipynb"
+    assert nbformat.read(page, as_version=4).cells[0].source.startswith("# mine\n")
+    with pytest.raises(InputError, match="unknown data set 'mime'"):
+        pages.make("mime", progress=False)
+
+
 @pytest.mark.parametrize("parameter, default, shown", [("texts", "'x'", "'{}'"), ("names", "['x']", "['{}']")])
 def test_every_template_is_told_which_file_it_is_about(checkout, parameter, default, shown):
     template(checkout, parameter, name="explore")

@@ -298,8 +298,9 @@ def kinds() -> dict[str, bool | None]:
 def load(name: str, text_column: str = "text", label_column: str = "label") -> Dataset:
     """The data set of that name, or of that path to a .csv or .parquet file or a folder of them.
 
-    A name is looked up in the user's own folder, then among the prepared splits, then among the embedded corpora.
-    The columns are those of files of the user's own. InputError, in one line, for whatever cannot be used.
+    A name is looked up in the user's own folder, then among the prepared splits, then among the embedded corpora; one in
+    that folder that the registry does not have is treated like a path. The columns are those of files of the user's own.
+    InputError, in one line, for whatever cannot be used.
     """
     if is_path(name):
         return _load_path(Path(name), text_column, label_column)
@@ -320,6 +321,12 @@ def is_path(name: str) -> bool:
     return any(separator in name for separator in separators) or name.lower().endswith(SUFFIXES)
 
 
+def is_own(name: str) -> bool:
+    """Whether it is the name of a data set in the user's own folder that the registry does not know."""
+    own = paths.own_data()
+    return name not in REGISTRY and not is_path(name) and bool(own and _part_files(own / name))
+
+
 def name_of(name: str) -> str:
     """What `load(name).name` would be, without loading: the name itself, or one made of a path's stem."""
     if not is_path(name):
@@ -331,8 +338,9 @@ def name_of(name: str) -> str:
 def read(path: str, text_column: str = "text", label_column: str | None = None) -> pd.DataFrame:
     """A .csv or .parquet file row by row, nothing dropped: `text` and, where the file has labels, `label`, both str.
 
-    What is missing is ''. With no `label_column` named, a column `label` is taken if there is one. InputError for
-    what cannot be read and for columns that are not there or hold no texts or labels, as `load` has it.
+    What is missing is ''. Blanks around a label are no part of it, as in `load`. With no `label_column` named, a column
+    `label` is taken if there is one. InputError for what cannot be read and for columns that are not there or hold no
+    texts or labels, as `load` has it.
     """
     file = Path(path)
     if file.is_dir():
@@ -342,7 +350,8 @@ def read(path: str, text_column: str = "text", label_column: str | None = None) 
     label = label_column or ("label" if "label" in frame and text_column != "label" else None)
     frame = _columns(frame, file, text_column, label)
     _check_values(frame, f"'{file.name}'")
-    return frame.apply(_filled)
+    frame = frame.apply(_filled)
+    return frame.assign(label=frame["label"].str.strip()) if label else frame
 
 
 def fetch(name: str, progress: bool = True, again: bool = False, download: Callable | None = None) -> Dataset:
@@ -441,9 +450,9 @@ def _neither(path: Path | str) -> InputError:
 
 def _load_files(name: str, files: dict[str, Path], text_column: str, label_column: str, origin: str) -> Dataset:
     raw = {part: _read_file(path, text_column, label_column) for part, path in files.items()}
-    if origin == "own":
+    if name in REGISTRY:
         parts, notes = _checked(raw, name)
-        return _assemble(name, _apply(REGISTRY.get(name), parts), notes, origin)
+        return _assemble(name, _apply(REGISTRY[name], parts), notes, origin)
     parts, notes = _checked(raw, name, wanting=("all", "train"))
     without = {part: frame["label"] == "" for part, frame in parts.items()}
     some = pd.concat([frame[without[part]] for part, frame in parts.items()])
@@ -530,7 +539,8 @@ def _need(frame: pd.DataFrame, path: Path, kind: str, column: str) -> None:
     """InputError for a column that is not there."""
     if column not in frame:
         known = _some(list(map(str, frame.columns)), 8)
-        raise InputError(f"'{path.name}' has no column '{column}', it has {known}; name one with --{kind}-column")
+        how = f"name one with --{kind}-column, or for a page with -p {kind}_column="
+        raise InputError(f"'{path.name}' has no column '{column}', it has {known}; {how}")
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -618,7 +628,7 @@ def _clean(frame: pd.DataFrame, where: str, wanting: bool = False) -> tuple[pd.D
     texts = frame["text"]
     empty = texts.isna() | ~_filled(texts).str.contains(r"\S", regex=True)
     if empty.mean() > MAX_EMPTY:
-        raise InputError(f"{empty.sum()} of {len(frame)} texts of {where} are empty; name another text column")
+        raise InputError(f"{empty.sum()} of {len(frame)} texts of {where} are empty; name another text column, or drop the empty rows")
     labels = frame["label"].map(lambda value: None if pd.isna(value) else str(value).strip() or None)
     if (missing := labels.isna() & ~empty).any() and not wanting:
         first = int(np.flatnonzero(missing)[0]) + 1

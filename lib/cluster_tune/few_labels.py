@@ -391,8 +391,8 @@ def _compute(views: Views, cells: list[tuple[str, int]], repetitions: list[int],
             for repetition in left:
                 rows.append(_run(views, method, budget, repetition, repetitions))
                 _add(views, rows[-1:])
-            mean = np.mean([row["accuracy"] for row in rows])
-            report("done", {"what": f"{views.data.name} {method} {budget}: mean accuracy {mean:.3f}", "count": len(left)})
+            what = f"{views.data.name} {method} {budget}: mean accuracy {np.mean([row['accuracy'] for row in rows]):.3f}"
+            report("done", {"what": what, "count": len(left)})
     report("stored", {"what": f"{views.data.name}: every accuracy is in '{results.place('few_labels', _keys(views))}'"})
 
 

@@ -61,7 +61,8 @@ def find(optional: bool = False) -> File:
     none, which says how to do without where that is `optional`."""
     if not (files := _files()):
         without = ", or leave out what needs them with --without-glove (on a page: -p glove=false)" if optional else ""
-        raise InputError(f"GloVe vectors are not here; `cluster-tune data glove` fetches them, or {_what_to_put()}{without}")
+        how = f"`cluster-tune data glove` fetches them, or {_what_to_put()}{without}"
+        raise InputError(f"GloVe vectors are not here; {how}")
     return min(files, key=lambda file: file.order)
 
 

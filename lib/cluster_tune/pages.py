@@ -125,7 +125,8 @@ def arguments(template: Path, name: str, parameters: Mapping[str, object]) -> di
 
 
 def _data(name: str, known: Mapping[str, object]) -> dict[str, object]:
-    """The parameter that says which texts a page is about; a name that is no path may be a chapter's, which says nothing of that."""
+    """The parameter that says which texts a page is about. A name that is no path may be a chapter's, which says nothing
+    of that."""
     if "dataset" in known:
         return {"dataset": _absolute(name)}
     whole = {"texts": _absolute(name), "names": [_absolute(name)]} if datasets.is_path(name) else {}
@@ -391,8 +392,10 @@ def _template(page: Path) -> str | None:
 
 
 def _title(name: str) -> str:
-    """The title that the registry has for a data set, or the name of the user's own file or folder."""
-    return Path(name).stem if datasets.is_path(name) else datasets.info(name).title
+    """The title that the registry has for a data set, or the name of the user's own file, folder or data set."""
+    if datasets.is_path(name):
+        return Path(name).stem
+    return name if datasets.is_own(name) else datasets.info(name).title
 
 
 def read(file: Path):

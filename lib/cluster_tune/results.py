@@ -235,7 +235,7 @@ def write_table(kind: str, keys: Mapping[str, str], frame: pd.DataFrame) -> Path
 
 
 def place(kind: str, keys: Mapping[str, str]) -> Path:
-    """The file of one writer's part of a table, be it there or not; a hub's `owner/name` has no folder of its own in it."""
+    """The file of one writer's part of a table, be it there or not. A hub's `owner/name` gets no folder of its own."""
     name = ".".join(str(value).replace("/", "--") for value in keys.values() if value != "")
     return paths.results() / kind / f"{name}.csv"
 
