@@ -292,7 +292,7 @@ def test_too_few_clusters_seeds_out_of_range_and_files_that_are_none(folders):
     (folders / "none.tsv").write_text("")
     (folders / "none").mkdir()
     assert "there is no file 'none.csv'; give" in refused(reference.cluster_file, "none.csv")
-    assert "'none.tsv' is neither .csv nor .parquet; save it" in refused(reference.cluster_file, "none.tsv")
+    assert "'none.txt' is no .csv, .tsv, .jsonl or .parquet file; save it" in refused(reference.cluster_file, "none.txt")
     assert "'none' is a folder; give the path of a .csv" in refused(reference.cluster_file, "none")
     assert "--text-column" in refused(reference.cluster_file, "small.csv", text_column="body")
     assert "--label-column" in refused(reference.cluster_file, "small.csv", label_column="class")

@@ -394,7 +394,7 @@ def _template(page: Path) -> str | None:
 def _title(name: str) -> str:
     """The title that the registry has for a data set, or the name of the user's own file, folder or data set."""
     if datasets.is_path(name):
-        return Path(name).stem
+        return datasets.stem(name)
     return name if datasets.is_own(name) else datasets.info(name).title
 
 
