@@ -167,13 +167,14 @@ def test_every_kind_of_file_gives_the_same_texts(folders, suffix):
 @pytest.mark.parametrize("name, content, says", [
     ("a.jsonl", b'{"text": "a"}\n{"text" 1\n', "line 2 of 'a.jsonl' is not JSON (Expecting ':' delimiter at character 9);"),
     ("a.jsonl", b'\n["text", "a"]\n', 'line 2 of \'a.jsonl\' is no object such as {"text": "..."}; mend it'),
+    ("a.jsonl", b'{"text": "\\ud83d\\ude00 \\ud83d"}\n', "line 1 of 'a.jsonl' holds half of a character (\\ud...); mend it"),
     ("a.csv.gz", b"text,label\n", "'a.csv.gz' is damaged, or not compressed by gzip; write or fetch it again"),
     ("a.csv.gz", gzip.compress(b"text,label\n" * 99)[:-9], "'a.csv.gz' is damaged, or not compressed by gzip; write or"),
     ("a.tsv", b"text,label\na,b\n", "the first line of 'a.tsv' has commas and no tab; save it with tabs between columns"),
     ("a.tsv", b"text\tlabel\na\tb\tc\n",
      "rows of 'a.tsv' have more cells than its first line names; quote texts that hold tabs, take off tabs at the end"),
     ("a.jsonl", b"", "'a.jsonl' is empty; it needs a row a text"),
-], ids=["no JSON", "no object", "not compressed", "cut off", "commas", "more cells", "nothing"])  # fmt: skip
+], ids=["no JSON", "no object", "half", "not compressed", "cut off", "commas", "more cells", "nothing"])  # fmt: skip
 def test_what_is_wrong_with_other_kinds_is_one_line(folders, name, content, says):
     (folders / name).write_bytes(content)
     assert refused(str(folders / name)).startswith(says)
@@ -334,8 +335,9 @@ def test_texts_that_were_taken_for_names_are_cut(folders):
     """A CSV without a line of names, and texts given for classes."""
     first, rest = "It\nbegins here " + "and goes on " * 50, table(20).to_csv(index=False, header=False)
     path = write(folders / "headless.csv", f'"{first}",yes\n{rest}')
+    how = "name one with --text-column, or for a page with -p text_column="
     shown = "'It begins here and goes on and goes on a…', 'yes'"
-    assert refused(path) == f"'headless.csv' has no column 'text', it has {shown}; name one with --text-column, or for a page with -p text_column="
+    assert refused(path) == f"'headless.csv' has no column 'text', it has {shown}; {how}"
     texts = table(20).assign(text=[f"{i:02} " + "long " * 20 for i in range(20)])
     texts.to_csv(folders / "swapped.csv", index=False)
     assert "long long long lo…' and 17 more of 'swapped' has" in refused(str(folders / "swapped.csv"), "label", "text")

@@ -301,9 +301,9 @@ def kinds() -> dict[str, bool | None]:
 def load(name: str, text_column: str = "text", label_column: str = "label") -> Dataset:
     """The data set of that name, or of that path to a file that ends as one of `SUFFIXES`, or a folder of them.
 
-    A name is looked up in the user's own folder, then among the prepared splits, then among the embedded corpora; one in
-    that folder that the registry does not have is treated like a path. The columns are those of files of the user's own.
-    InputError, in one line, for whatever cannot be used.
+    A name is looked up in the user's own folder, then among the prepared splits, then among the embedded corpora; one
+    in that folder that the registry does not have is treated like a path. The columns are those of files of the user's
+    own. InputError, in one line, for whatever cannot be used.
     """
     if is_path(name):
         return _load_path(Path(name), text_column, label_column)
@@ -571,9 +571,12 @@ def _read_jsonl(path: Path) -> pd.DataFrame:
     for number, line in enumerate(_decoded(path).split("\n"), 1):  # other ends of lines may stand within a text
         try:
             rows += [json.loads(line)] if line.strip() else []
+            json.dumps(rows[-1:] if "\\u" in line else "", ensure_ascii=False).encode()
         except json.JSONDecodeError as error:
             why = f"{error.msg} at character {error.colno}"
             raise InputError(f"line {number} of '{path.name}' is not JSON ({why}); mend it") from None
+        except UnicodeEncodeError:  # what was cut between the two halves, and could be stored nowhere
+            raise InputError(f"line {number} of '{path.name}' holds half of a character (\\ud...); mend it") from None
         if rows and not isinstance(rows[-1], dict):
             raise InputError(f"line {number} of '{path.name}' is no object such as {{\"text\": \"...\"}}; mend it")
     if not rows:
@@ -659,7 +662,8 @@ def _clean(frame: pd.DataFrame, where: str, wanting: bool = False) -> tuple[pd.D
     texts = frame["text"]
     empty = texts.isna() | ~_filled(texts).str.contains(r"\S", regex=True)
     if empty.mean() > MAX_EMPTY:
-        raise InputError(f"{empty.sum()} of {len(frame)} texts of {where} are empty; name another text column, or drop the empty rows")
+        what = f"{empty.sum()} of {len(frame)} texts of {where} are empty"
+        raise InputError(f"{what}; name another text column, or drop the empty rows")
     labels = frame["label"].map(lambda value: None if pd.isna(value) else str(value).strip() or None)
     if (missing := labels.isna() & ~empty).any() and not wanting:
         first = int(np.flatnonzero(missing)[0]) + 1

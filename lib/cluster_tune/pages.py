@@ -39,8 +39,8 @@ def make(
     """Execute `notebooks/<template>.ipynb` and write the page; returns where it is.
 
     The page is `book/datasets/<name>.ipynb` for the template `dataset` and `book/<name>.ipynb` for any other, unless
-    `out` says otherwise. One of texts of the user's own lies beside their results, in `pages/`: the book lists its pages
-    one by one, and an own file may have the name of one of them. A template with a parameter `dataset` receives `name`
+    `out` says otherwise. One of texts of the user's own lies beside their results, in `pages/`: the book lists its
+    pages one by one, and an own file may have the name of one of them. A template with a parameter `dataset` receives `name`
     for it; one with `texts` or `names` receives the path, where `name` is one. Values in `parameters` may be
     text, as typed on a command line: they are read as the type of the template's default. `progress` shows one bar
     on stderr. An earlier page stays as it was until the new one is complete. A template may tag outputs of training as
@@ -125,8 +125,8 @@ def arguments(template: Path, name: str, parameters: Mapping[str, object]) -> di
 
 
 def _data(name: str, known: Mapping[str, object]) -> dict[str, object]:
-    """The parameter that says which texts a page is about. A name that is no path may be a chapter's, which says nothing
-    of that."""
+    """The parameter that says which texts a page is about. A name that is no path may be a chapter's, which says
+    nothing of that."""
     if "dataset" in known:
         return {"dataset": _absolute(name)}
     whole = {"texts": _absolute(name), "names": [_absolute(name)]} if datasets.is_path(name) else {}
