@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import gzip
 import hashlib
 import http.server
 import io
@@ -141,6 +142,42 @@ def test_the_format_of_a_file_plays_no_part_in_the_fingerprint(folders):
     of_csv, of_parquet = (datasets.load(str(folders / f"same.{suffix}")) for suffix in ("csv", "parquet"))
     assert of_csv.fingerprint == of_parquet.fingerprint
     assert of_csv.classes == ("0", "1")
+
+
+@pytest.mark.parametrize("suffix", datasets.SUFFIXES)
+def test_every_kind_of_file_gives_the_same_texts(folders, suffix):
+    """By path, as a part of a folder, and row by row."""
+    frame = table(20).assign(text=[f'{i}, "so"\tit\u2028goes\n1.50' for i in range(20)], label=["1", "02"] * 10)
+    frame.loc[3, "label"] = ""
+    content = {
+        "parquet": lambda: frame.to_parquet(), "csv": lambda: frame.to_csv(index=False).encode(),
+        "tsv": lambda: frame.to_csv(index=False, sep="\t").encode(),
+        "jsonl": lambda: frame.to_json(orient="records", lines=True).encode(),
+    }[suffix.split(".")[1]]()  # fmt: skip
+    (folders / "mine").mkdir()
+    for path in (folders / f"My Texts{suffix}", folders / "mine" / f"all{suffix}"):
+        path.write_bytes(gzip.compress(content) if suffix.endswith(".gz") else content)
+    frame.to_csv(folders / "known.csv", index=False)
+    found, known = datasets.load(str(folders / f"My Texts{suffix}")), datasets.load(str(folders / "known.csv"))
+    assert (found.name, found.fingerprint) == ("my_texts", known.fingerprint) and datasets.is_path(f"x{suffix}")
+    assert datasets.load(str(folders / "mine")).fingerprint == known.fingerprint
+    pd.testing.assert_frame_equal(datasets.read(str(folders / f"My Texts{suffix}")), frame)
+
+
+@pytest.mark.parametrize("name, content, says", [
+    ("a.jsonl", b'{"text": "a"}\n{"text" 1\n', "line 2 of 'a.jsonl' is not JSON (Expecting ':' delimiter at character 9);"),
+    ("a.jsonl", b'\n["text", "a"]\n', 'line 2 of \'a.jsonl\' is no object such as {"text": "..."}; mend it'),
+    ("a.jsonl", b'{"text": "\\ud83d\\ude00 \\ud83d"}\n', "line 1 of 'a.jsonl' holds half of a character (\\ud...); mend it"),
+    ("a.csv.gz", b"text,label\n", "'a.csv.gz' is damaged, or not compressed by gzip; write or fetch it again"),
+    ("a.csv.gz", gzip.compress(b"text,label\n" * 99)[:-9], "'a.csv.gz' is damaged, or not compressed by gzip; write or"),
+    ("a.tsv", b"text,label\na,b\n", "the first line of 'a.tsv' has commas and no tab; save it with tabs between columns"),
+    ("a.tsv", b"text\tlabel\na\tb\tc\n",
+     "rows of 'a.tsv' have more cells than its first line names; quote texts that hold tabs, take off tabs at the end"),
+    ("a.jsonl", b"", "'a.jsonl' is empty; it needs a row a text"),
+], ids=["no JSON", "no object", "half", "not compressed", "cut off", "commas", "more cells", "nothing"])  # fmt: skip
+def test_what_is_wrong_with_other_kinds_is_one_line(folders, name, content, says):
+    (folders / name).write_bytes(content)
+    assert refused(str(folders / name)).startswith(says)
 
 
 def test_a_fingerprint_by_hand():
@@ -288,7 +325,8 @@ def test_a_known_set_that_is_not_here_says_how_to_get_it(monkeypatch):
 
 def test_columns_that_are_missing_are_named_beside_those_there(folders):
     path = write(folders / "a.csv", "body,label\n" + "x,1\n" * 12)
-    assert refused(path) == "'a.csv' has no column 'text', it has 'body', 'label'; name one with --text-column"
+    how = "name one with --text-column, or for a page with -p text_column="
+    assert refused(path) == f"'a.csv' has no column 'text', it has 'body', 'label'; {how}"
     assert "name one with --label-column" in refused(path, "body", "tag")
     assert "name two different ones" in refused(path, "body", "body")
 
@@ -297,8 +335,9 @@ def test_texts_that_were_taken_for_names_are_cut(folders):
     """A CSV without a line of names, and texts given for classes."""
     first, rest = "It\nbegins here " + "and goes on " * 50, table(20).to_csv(index=False, header=False)
     path = write(folders / "headless.csv", f'"{first}",yes\n{rest}')
+    how = "name one with --text-column, or for a page with -p text_column="
     shown = "'It begins here and goes on and goes on a…', 'yes'"
-    assert refused(path) == f"'headless.csv' has no column 'text', it has {shown}; name one with --text-column"
+    assert refused(path) == f"'headless.csv' has no column 'text', it has {shown}; {how}"
     texts = table(20).assign(text=[f"{i:02} " + "long " * 20 for i in range(20)])
     texts.to_csv(folders / "swapped.csv", index=False)
     assert "long long long lo…' and 17 more of 'swapped' has" in refused(str(folders / "swapped.csv"), "label", "text")
@@ -318,7 +357,8 @@ def test_too_few_rows(folders):
 def test_mostly_empty_texts_are_the_wrong_column(folders):
     frame = table(20)
     frame.loc[:4, "text"] = ""
-    assert "5 of 20 texts of 'holes' are empty" in refused(write(folders / "holes.csv", frame.to_csv(index=False)))
+    says = "5 of 20 texts of 'holes' are empty; name another text column, or drop the empty rows"
+    assert refused(write(folders / "holes.csv", frame.to_csv(index=False))) == says
 
 
 def test_numbers_are_not_texts(folders):
@@ -336,6 +376,26 @@ def test_texts_without_a_label_are_for_training_only_and_come_last(folders):
     assert "3 texts have no label: they are clustered and inter-trained on, and not fine-tuned on." in found.notes
     whole = datasets.load(write(folders / "whole.csv", frame.drop([4, 9, 11]).to_csv(index=False)))
     assert whole.labelled == len(whole.train) == 26 and whole.train.equals(found.train.iloc[:26])
+
+
+def test_a_set_of_ones_own_lacks_labels_like_a_path_and_one_of_the_registry_may_not(folders):
+    gaps = table(40)
+    gaps.loc[[4, 9], "label"] = ""
+    for name in ("tickets", "ag_news"):
+        put(folders / "own" / name, train=gaps, test=table(10, start=40))
+    found, path = datasets.load("tickets"), datasets.load(str(folders / "own" / "tickets"))
+    assert (found.labelled, len(found.train), found.origin) == (38, 40, "own")
+    assert (found.fingerprint, found.notes) == (path.fingerprint, path.notes)
+    assert "2 rows of the train part of 'ag_news' have no label" in refused("ag_news")
+    assert [name for name in ("tickets", "ag_news", "none", "./tickets") if datasets.is_own(name)] == ["tickets"]
+
+
+def test_blanks_around_a_label_are_no_part_of_it_wherever_it_is_read(folders):
+    frame = table(20)
+    frame.loc[[2, 4], "label"] = ["no ", " \t"]
+    frame.to_csv(path := folders / "blanks.csv", index=False)
+    assert set(datasets.read(str(path))["label"]) == {"no", "yes", ""}
+    assert datasets.load(str(path)).classes == ("no", "yes")
 
 
 def test_labels_that_are_missing_where_they_are_needed(folders):
@@ -384,7 +444,8 @@ def test_columns_that_are_not_between_commas(folders, separator, called, encodin
         frame.loc[7:, "text"] += text
         path = write(folders / "other.csv", frame.to_csv(index=False, sep=separator), encoding)
         what = f"the first line of 'other.csv' has {called} and no comma"
-        assert refused(path) == f"{what}; save it with commas between columns"
+        how = "save it with commas between columns" + " or name it .tsv" * (separator == "\t")
+        assert refused(path) == f"{what}; {how}"
 
 
 def test_a_semicolon_beside_commas_is_part_of_a_name(folders):
@@ -428,7 +489,7 @@ def test_a_parquet_file_that_is_called_csv(folders):
 
 def test_paths_that_lead_nowhere(folders):
     assert "there is no file" in refused(str(folders / "none.csv"))
-    assert "neither .csv nor .parquet" in refused(write(folders / "notes.txt", "x"))
+    assert "is no .csv, .tsv, .jsonl or .parquet file" in refused(write(folders / "notes.txt", "x"))
     (folders / "bare").mkdir()
     assert "holds no train and test" in refused(str(folders / "bare"))
 
@@ -436,10 +497,11 @@ def test_paths_that_lead_nowhere(folders):
 def test_what_lies_here_under_a_name_that_is_not_known(folders, monkeypatch):
     monkeypatch.chdir(folders)
     put(folders / "mine", train=table(20), test=table(5, start=20))
-    write(folders / "tabs.tsv", "x")
+    write(folders / "tabs.txt", "x")
     assert refused("mine") == "'mine' is no known data set but a folder here; write ./mine for what is in it"
     assert datasets.load("./mine").sizes()["train"] == 20
-    assert refused("tabs.tsv") == refused("./tabs.tsv") == "'tabs.tsv' is neither .csv nor .parquet; save it as one of them"
+    says = "'tabs.txt' is no .csv, .tsv, .jsonl or .parquet file; save it as one of them"
+    assert refused("tabs.txt") == refused("./tabs.txt") == says
 
 
 def test_lists_are_not_labels(folders):

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from cluster_tune import explore, pages, paths
+from cluster_tune import explore, pages, paths, sampling
 from cluster_tune.errors import InputError
 
 
@@ -18,6 +18,25 @@ def test_texts_are_cut_to_classes_and_to_a_number():
     data = explore.texts("docstrings-small", ["sympy", "numpy"], most=50)
     assert data.classes == ("numpy", "sympy") and set(data.train["label"]) == {"numpy", "sympy"}
     assert len(data.train) == 50 and list(data.train.index) == list(range(50))
+
+
+@pytest.mark.parametrize("most, labelled, others", [(1000, 70, 300), (100, 50, 50), (360, 70, 290)])
+def test_texts_without_a_label_are_clustered_and_never_drawn(file, most, labelled, others, monkeypatch):
+    frame = pd.read_csv(file)
+    frame.loc[100:, "label"] = ""
+    frame.to_csv(file, index=False)
+    data = explore.texts(str(file), most=most)
+    assert (data.labelled, len(data.train)) == (labelled, labelled + others)
+    assert (data.train["label"].iloc[labelled:] == "").all() and "" not in data.classes
+    found = explore.cluster(data, 4)
+    assert len(found.labels) == labelled + others and found.agreement["nmi"] > 0.3
+    drawn = []
+    monkeypatch.setattr(sampling, "labelled_sample", lambda *given: drawn.append(given) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        explore.compare(data, found.labels, 1, 16)
+    assert drawn == [(labelled, 16, 0)]
+    chosen = explore.texts(str(file), ["sea", "sky"], most=most)
+    assert chosen.labelled == len(chosen.train) == min(70, most)
 
 
 @pytest.mark.parametrize("classes, words", [(["numpie"], "did you mean 'numpy'"), (["numpy"], "one class leaves nothing")])

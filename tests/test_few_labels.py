@@ -146,10 +146,26 @@ def test_what_cannot_be_is_refused(texts, tiny_folder):
             few_labels.ensure([str(texts)], encoder=str(tiny_folder), **nothing)
 
 
-def test_the_command(texts, tiny_folder, capsys):
+def test_the_command(texts, store, tiny_folder, capsys):
     options = ["--encoder", str(tiny_folder), "--methods", "tfidf", "--budgets", "8", "--repetitions", "2"]
     assert __main__.main(["few-labels", str(texts), *options]) == 0
-    assert "texts: 2 of 2 runs to do" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    found = results.table("few_labels", dataset="texts", encoder="tiny")
+    assert "texts: 2 of 2 runs to do" in out
+    assert f"texts tfidf 8: mean accuracy {found['accuracy'].mean():.3f}" in out
+    (stored,) = (store / "few_labels").iterdir()
+    assert out.splitlines()[-1] == f"texts: every accuracy is in '{stored}'"
+
+
+def test_vectors_that_are_not_here_are_told_before_all_else(texts, store, tiny_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CLUSTER_TUNE_GLOVE", str(tmp_path / "none"))
+    few = ["few-labels", str(texts), "--encoder", str(tiny_folder), "--budgets", "8", "--repetitions", "1"]
+    few += ["--methods", "tfidf,tfidf_synonyms"]
+    assert __main__.main(few) == 2
+    assert "or leave out what needs them with --without-glove" in capsys.readouterr().err
+    assert not store.exists()
+    assert __main__.main([*few, "--without-glove"]) == 0
+    assert results.table("few_labels", dataset="texts")["method"].tolist() == ["tfidf"]
 
 
 # --- beside each other

@@ -117,9 +117,10 @@ def run(name, **given):
 
 @pytest.mark.parametrize("name", ["clusterings", "few_labels"])
 def test_a_file_of_ones_own_is_found_in_the_store_by_path_and_by_name(name, store, sea_and_sky, tmp_path):
-    sea_and_sky.to_csv(tmp_path / "Sea and Sky.csv", index=False)
+    own = {"text_column": "body", "label_column": "topic"}
+    sea_and_sky.set_axis(own.values(), axis=1).to_csv(tmp_path / "Sea and Sky.csv", index=False)
     given = {"budgets": [64], "repetitions": 2}
-    assert run(name, names=[str(tmp_path / "Sea and Sky.csv")], **given)["names"] == ["sea_and_sky"]
+    assert run(name, names=[str(tmp_path / "Sea and Sky.csv")], **given, **own)["names"] == ["sea_and_sky"]
     assert set(run(name, names=["sea_and_sky"], compute=False, **given)["scores"]["dataset"]) == {"sea_and_sky"}
 
 

@@ -32,7 +32,7 @@ def checkout(tmp_path, monkeypatch):
     return tmp_path
 
 
-def make(name="mine", **options):
+def make(name="isear", **options):
     return pages.make(name, title="Mine", progress=False, **options)
 
 
@@ -40,18 +40,18 @@ def test_a_page_is_made_and_a_second_run_is_the_same_to_the_byte(checkout):
     template(checkout, "import os\nprint(dataset, rate)\nprint(budgets)", "os.environ['TQDM_DISABLE']")
     page = make(parameters={"rate": "3e-5", "budgets": "64, 256"})
     first = page.read_bytes()
-    assert page == checkout / "book" / "datasets" / "mine.ipynb"
+    assert page == checkout / "book" / "datasets" / "isear.ipynb"
     notebook = nbformat.read(page, as_version=4)
     assert notebook.cells[0].source == "# Mine\n\nWhat it is about."
     assert [c.metadata.get("tags") for c in notebook.cells] == [
         None, ["hide-cell", "parameters"], ["injected-parameters"], None, None]
-    assert notebook.cells[2].source == '# Parameters\ndataset = "mine"\nrate = 3e-05\nbudgets = [64, 256]\n'
-    assert notebook.cells[3].outputs[0].text == "mine 3e-05\n[64, 256]\n"
+    assert notebook.cells[2].source == '# Parameters\ndataset = "isear"\nrate = 3e-05\nbudgets = [64, 256]\n'
+    assert notebook.cells[3].outputs[0].text == "isear 3e-05\n[64, 256]\n"
     assert set(notebook.metadata) == {"kernelspec", "language_info", "cluster_tune"}
     assert "TQDM_DISABLE" not in os.environ
     page.unlink()
     assert make(parameters={"rate": 3e-5, "budgets": [64, 256]}).read_bytes() == first
-    assert [f.name for f in page.parent.iterdir()] == ["mine.ipynb"]
+    assert [f.name for f in page.parent.iterdir()] == ["isear.ipynb"]
 
 
 def test_only_a_page_that_computes_keeps_outputs_that_are_not_compared(checkout):
@@ -80,14 +80,14 @@ def test_a_page_that_reads_the_same_is_not_written_again(checkout):
     ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "died, most likely for want of memory"),
 ])
 def test_a_page_that_cannot_stand_leaves_the_earlier_one(checkout, cell, message):
-    (earlier := checkout / "book" / "datasets" / "mine.ipynb").parent.mkdir(parents=True)
+    (earlier := checkout / "book" / "datasets" / "isear.ipynb").parent.mkdir(parents=True)
     earlier.write_text("the earlier page")
     template(checkout, cell)
     with pytest.raises(InputError, match=message) as raised:
         make()
     assert "\n" not in str(raised.value)
     assert earlier.read_text() == "the earlier page"
-    assert [f.name for f in earlier.parent.iterdir()] == ["mine.ipynb"]
+    assert [f.name for f in earlier.parent.iterdir()] == ["isear.ipynb"]
 
 
 def test_a_defect_keeps_its_traceback(checkout):
@@ -128,10 +128,10 @@ def test_text_is_read_as_the_type_of_the_default(text, default, value):
     assert converted == value and type(converted) is type(value)
 
 
-def test_a_file_of_the_users_own_makes_a_page_under_its_stem(checkout):
+def test_a_file_of_the_users_own_makes_a_page_under_its_name_outside_the_book(checkout):
     template(checkout, "from pathlib import Path\nPath(dataset).name")
     page = pages.make("texts/my_mail.csv", progress=False)
-    assert page.name == "my_mail.ipynb"
+    assert page == checkout / "results" / "pages" / "my_mail.ipynb" and not (checkout / "book").exists()
     assert nbformat.read(page, as_version=4).cells[0].source.startswith(r"# my\_mail")
 
 
@@ -140,8 +140,39 @@ def test_a_folder_of_the_users_own_makes_a_page_under_its_name(checkout, given):
     template(checkout, "from pathlib import Path\nPath(dataset).is_absolute(), Path(dataset).name")
     page = pages.make(given.format(here=checkout), progress=False)
     notebook = nbformat.read(page, as_version=4)
-    assert page == checkout / "book" / "datasets" / "my_mail.ipynb" and notebook.cells[0].source.startswith(r"# my\_mail")
+    assert page == checkout / "results" / "pages" / "my_mail.ipynb" and notebook.cells[0].source.startswith(r"# my\_mail")
     assert notebook.cells[3].outputs[0].data["text/plain"] == "(True, 'my_mail')"
+
+
+def test_a_file_named_like_a_known_set_leaves_the_page_of_that_set(checkout):
+    template(checkout, "1 + 1")
+    known, before = make("ag_news"), (checkout / "book" / "datasets" / "ag_news.ipynb").read_bytes()
+    assert pages.make("ag_news.csv", progress=False) == checkout / "results" / "pages" / "ag_news_file.ipynb"
+    assert known.read_bytes() == before
+
+
+def test_a_data_set_of_ones_own_has_its_name_for_a_title(checkout, monkeypatch):
+    monkeypatch.setenv("CLUSTER_TUNE_DATA", str(checkout / "own"))
+    (checkout / "own" / "mine").mkdir(parents=True)
+    (checkout / "own" / "mine" / "all.csv").write_text("text,label\n")
+    template(checkout, "dataset")
+    page = pages.make("mine", progress=False)
+    assert page == checkout / "results" / "pages" / "mine.ipynb"
+    assert nbformat.read(page, as_version=4).cells[0].source.startswith("# mine\n")
+    with pytest.raises(InputError, match="unknown data set 'mime'"):
+        pages.make("mime", progress=False)
+
+
+@pytest.mark.parametrize("parameter, default, shown", [("texts", "'x'", "'{}'"), ("names", "['x']", "['{}']")])
+def test_every_template_is_told_which_file_it_is_about(checkout, parameter, default, shown):
+    template(checkout, parameter, name="explore")
+    file = checkout / "notebooks" / "explore.ipynb"
+    file.write_text(file.read_text().replace("dataset = 'docstrings-small'", f"{parameter} = {default}"))
+    assert pages.arguments(file, "introduction", {}) == {}
+    assert str(pages.arguments(file, "mail.csv", {})[parameter]) == shown.strip("'").format(checkout / "mail.csv")
+    page = pages.make("mail.csv", template="explore", progress=False, parameters={parameter: "b.csv"})
+    assert page == checkout / "results" / "pages" / "mail-explore.ipynb"
+    assert nbformat.read(page, as_version=4).cells[-1].outputs[0].data["text/plain"] == shown.format("b.csv")
 
 
 def test_a_template_without_a_data_set_makes_a_chapter(checkout):

@@ -289,10 +289,11 @@ def test_too_few_clusters_seeds_out_of_range_and_files_that_are_none(folders):
         said = refused(reference.cluster, corpus()["text"], n_clusters=6, seed=seed)
         assert said == f"seed {seed} is out of range; give one between 0 and 2**32 - 1"
     assert len(reference.cluster(corpus()["text"], n_clusters=6, seed=2**32 - 1).labels) == 400
-    (folders / "none.tsv").write_text("")
+    (folders / "none.txt").write_text("")
     (folders / "none").mkdir()
     assert "there is no file 'none.csv'; give" in refused(reference.cluster_file, "none.csv")
-    assert "'none.tsv' is neither .csv nor .parquet; save it" in refused(reference.cluster_file, "none.tsv")
+    says = "'none.txt' is no .csv, .tsv, .jsonl or .parquet file; save it"
+    assert says in refused(reference.cluster_file, "none.txt")
     assert "'none' is a folder; give the path of a .csv" in refused(reference.cluster_file, "none")
     assert "--text-column" in refused(reference.cluster_file, "small.csv", text_column="body")
     assert "--label-column" in refused(reference.cluster_file, "small.csv", label_column="class")

@@ -393,7 +393,7 @@ def parser() -> argparse.ArgumentParser:
     one.set_defaults(call=_data)
 
     one = commands.add_parser("run", help="compute what is missing of a grid of runs")
-    one.add_argument("datasets", nargs="+", metavar="DATASET", help="a name, or the path of a CSV or parquet file")
+    one.add_argument("datasets", nargs="+", metavar="DATASET", help="a name, or the path of a .csv, .tsv, .jsonl or .parquet file")
     one.add_argument("--encoder", default="minilm", help="minilm, bert-base, a hub id or a folder (default: minilm)")
     one.add_argument("--settings", type=_names, default=["base", "clust"], metavar="A,B", help="default: base,clust")
     one.add_argument("--recipes", type=_names, default=["paper", "trained"], metavar="A,B", help="default: paper,trained")
@@ -420,7 +420,7 @@ def parser() -> argparse.ArgumentParser:
     one.set_defaults(call=_grid)
 
     one = commands.add_parser("reference", help="compute what is missing of the clusterings and reference classifiers")
-    one.add_argument("datasets", nargs="+", metavar="DATASET", help="a name, or the path of a CSV or parquet file")
+    one.add_argument("datasets", nargs="+", metavar="DATASET", help="a name, or the path of a .csv, .tsv, .jsonl or .parquet file")
     budgets = list(design.BUDGETS)
     one.add_argument("--budgets", type=_numbers, default=budgets, metavar="N,N", help="default: the paper's eight")
     one.add_argument("--repetitions", type=int, default=5, metavar="N", help="default: 5")
@@ -429,7 +429,7 @@ def parser() -> argparse.ArgumentParser:
     one.set_defaults(call=_reference)
 
     one = commands.add_parser("few-labels", help="try what else can be done with a few hundred labels")
-    one.add_argument("datasets", nargs="+", metavar="DATASET", help="a name, or the path of a CSV or parquet file")
+    one.add_argument("datasets", nargs="+", metavar="DATASET", help="a name, or the path of a .csv, .tsv, .jsonl or .parquet file")
     one.add_argument("--encoder", default="minilm", help="minilm, bert-base, a hub id or a folder (default: minilm)")
     one.add_argument("--methods", type=_names, metavar="A,B", help="default: all that the data set can have")
     one.add_argument("--budgets", type=_numbers, default=[64, 256, 1024], metavar="N,N", help="default: 64,256,1024")
@@ -439,7 +439,7 @@ def parser() -> argparse.ArgumentParser:
     one.set_defaults(call=_few_labels)
 
     one = commands.add_parser("cluster", help="cluster the texts of a file: ids, key terms, NMI with its labels")
-    one.add_argument("file", metavar="TEXTS", help="a CSV or parquet file, a row a text")
+    one.add_argument("file", metavar="TEXTS", help="a .csv, .tsv, .jsonl or .parquet file, a row a text")
     one.add_argument("--text-column", default="text", help="default: text")
     one.add_argument("--label-column", help="default: label, where the file has it")
     k = design.N_CLUSTERS
@@ -449,7 +449,7 @@ def parser() -> argparse.ArgumentParser:
     one.set_defaults(call=_cluster)
 
     one = commands.add_parser("label", help="label the rest of a file's texts from those that have a label, and keep the model")
-    one.add_argument("file", metavar="TEXTS", help="a CSV or parquet file, a row a text")
+    one.add_argument("file", metavar="TEXTS", help="a .csv, .tsv, .jsonl or .parquet file, a row a text")
     one.add_argument("--model", metavar="FOLDER", help="label by this model, kept before, and learn nothing")
     one.add_argument("--encoder", default="minilm", help="minilm, bert-base, a hub id or a folder (default: minilm)")
     one.add_argument("--settings", type=_names, default=list(design.MAIN), metavar="A,B",
@@ -495,7 +495,7 @@ def parser() -> argparse.ArgumentParser:
     _device(one, "with --all: ", given=False)
     one.add_argument("--template", help="a notebook of notebooks/ (default: dataset)")
     one.add_argument("--title", help="the page's title (default: the data set's)")
-    one.add_argument("--out", help="where to write it (default: book/datasets/NAME.ipynb)")
+    one.add_argument("--out", help="where to write it (default: book/datasets/NAME.ipynb, of a file results/pages/FILE.ipynb)")
     one.add_argument("--first-run", action="store_true", help="the template's smoke run, to book/first_run.ipynb")
     one.add_argument("-p", dest="parameters", action="append", default=[], metavar="NAME=VALUE", help="a parameter")
     one.set_defaults(call=_page)

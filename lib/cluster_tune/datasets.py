@@ -1,4 +1,4 @@
-"""Data sets by name or path: the nine of the paper's Table 1, the embedded docstrings, and any CSV or parquet file.
+"""Data sets by name or path: the nine of the paper's Table 1, the embedded docstrings, and any table of one's own.
 
 `load` reads, `fetch` gets from the source. A set of the user's own (`CLUSTER_TUNE_DATA`) is read where it lies and
 never written; splits and cuts are then made in memory by the same seeded rules. No text is changed in any way but
@@ -7,6 +7,7 @@ one: empty rows are dropped and counted in `notes`. Left out: streaming, multi-l
 
 import csv
 import errno
+import gzip
 import hashlib
 import io
 import json
@@ -16,6 +17,7 @@ import tarfile
 import urllib.error
 import urllib.parse
 import urllib.request
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,9 +34,10 @@ SHARES = (0.7, 0.1, 0.2)  # where the source has no split (section 3.1)
 CUT = {"train": 15_000, "dev": 1_500, "test": 3_000}  # for the four large sets; the paper names train and test
 MIN_ROWS = 10
 MAX_EMPTY = 0.1  # above this share of empty texts, the column is more likely the wrong one
-SUFFIXES = (".parquet", ".csv")
+SUFFIXES = (".parquet", ".csv", ".tsv", ".jsonl", ".csv.gz", ".tsv.gz", ".jsonl.gz")  # the first that is there is taken
+KINDS = ".csv, .tsv, .jsonl or .parquet"  # as a message has them; all but the last also with .gz
 LONGEST_NAME = 40  # characters of a column or class that a message shows
-OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}  # of files that are called CSV
+SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}  # a .csv has the first, a .tsv the second
 
 _WHOLE = "no split given: 70/10/20 at random, seed 0"
 _GIVEN = "train and test as given; dev is a tenth of train at random, seed 0"
@@ -296,10 +299,11 @@ def kinds() -> dict[str, bool | None]:
 
 
 def load(name: str, text_column: str = "text", label_column: str = "label") -> Dataset:
-    """The data set of that name, or of that path to a .csv or .parquet file or a folder of them.
+    """The data set of that name, or of that path to a file that ends as one of `SUFFIXES`, or a folder of them.
 
-    A name is looked up in the user's own folder, then among the prepared splits, then among the embedded corpora.
-    The columns are those of files of the user's own. InputError, in one line, for whatever cannot be used.
+    A name is looked up in the user's own folder, then among the prepared splits, then among the embedded corpora; one
+    in that folder that the registry does not have is treated like a path. The columns are those of files of the user's
+    own. InputError, in one line, for whatever cannot be used.
     """
     if is_path(name):
         return _load_path(Path(name), text_column, label_column)
@@ -320,29 +324,42 @@ def is_path(name: str) -> bool:
     return any(separator in name for separator in separators) or name.lower().endswith(SUFFIXES)
 
 
+def is_own(name: str) -> bool:
+    """Whether it is the name of a data set in the user's own folder that the registry does not know."""
+    own = paths.own_data()
+    return name not in REGISTRY and not is_path(name) and bool(own and _part_files(own / name))
+
+
 def name_of(name: str) -> str:
     """What `load(name).name` would be, without loading: the name itself, or one made of a path's stem."""
     if not is_path(name):
         return name
-    made = re.sub(r"[^a-z0-9]+", "_", Path(name).stem.lower()).strip("_") or "data"
+    made = re.sub(r"[^a-z0-9]+", "_", stem(name).lower()).strip("_") or "data"
     return made + ("_file" if made in REGISTRY else "")  # results of the two must not be taken for each other
 
 
-def read(path: str, text_column: str = "text", label_column: str | None = None) -> pd.DataFrame:
-    """A .csv or .parquet file row by row, nothing dropped: `text` and, where the file has labels, `label`, both str.
+def stem(path: str | Path) -> str:
+    """The name of a file or folder without its folders, and without `SUFFIXES`, of which some are two."""
+    return Path(re.sub(r"(?i)\.gz$", "", Path(path).name)).stem
 
-    What is missing is ''. With no `label_column` named, a column `label` is taken if there is one. InputError for
-    what cannot be read and for columns that are not there or hold no texts or labels, as `load` has it.
+
+def read(path: str, text_column: str = "text", label_column: str | None = None) -> pd.DataFrame:
+    """A file of one's own row by row, nothing dropped: `text` and, where the file has labels, `label`, both str.
+
+    What is missing is ''. Blanks around a label are no part of it, as in `load`. With no `label_column` named, a column
+    `label` is taken if there is one. InputError for what cannot be read and for columns that are not there or hold no
+    texts or labels, as `load` has it.
     """
     file = Path(path)
     if file.is_dir():
-        raise InputError(f"'{path}' is a folder; give the path of a .csv or .parquet file")
+        raise InputError(f"'{path}' is a folder; give the path of a {KINDS} file")
     _check_path(file)
     frame = _read_any(file)
     label = label_column or ("label" if "label" in frame and text_column != "label" else None)
     frame = _columns(frame, file, text_column, label)
     _check_values(frame, f"'{file.name}'")
-    return frame.apply(_filled)
+    frame = frame.apply(_filled)
+    return frame.assign(label=frame["label"].str.strip()) if label else frame
 
 
 def fetch(name: str, progress: bool = True, again: bool = False, download: Callable | None = None) -> Dataset:
@@ -420,7 +437,7 @@ def _load_path(path: Path, text_column: str, label_column: str) -> Dataset:
     name = name_of(str(path))
     if path.is_dir():
         if not (found := _part_files(path)):
-            raise InputError(f"'{path}' holds no train and test (or all) as .csv or .parquet; put them there")
+            raise InputError(f"'{path}' holds no train and test (or all) as {KINDS}; put them there")
     else:
         _check_path(path)
         found = {"all": path}
@@ -430,20 +447,20 @@ def _load_path(path: Path, text_column: str, label_column: str) -> Dataset:
 def _check_path(path: Path) -> None:
     """InputError for what is no file, or none that can be read here."""
     if not path.is_file():
-        raise InputError(f"there is no file '{path}'; give the path of a .csv or .parquet file")
-    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"there is no file '{path}'; give the path of a {KINDS} file")
+    if not path.name.lower().endswith(SUFFIXES):
         raise _neither(path)
 
 
 def _neither(path: Path | str) -> InputError:
-    return InputError(f"'{path}' is neither .csv nor .parquet; save it as one of them")
+    return InputError(f"'{path}' is no {KINDS} file; save it as one of them")
 
 
 def _load_files(name: str, files: dict[str, Path], text_column: str, label_column: str, origin: str) -> Dataset:
     raw = {part: _read_file(path, text_column, label_column) for part, path in files.items()}
-    if origin == "own":
+    if name in REGISTRY:
         parts, notes = _checked(raw, name)
-        return _assemble(name, _apply(REGISTRY.get(name), parts), notes, origin)
+        return _assemble(name, _apply(REGISTRY[name], parts), notes, origin)
     parts, notes = _checked(raw, name, wanting=("all", "train"))
     without = {part: frame["label"] == "" for part, frame in parts.items()}
     some = pd.concat([frame[without[part]] for part, frame in parts.items()])
@@ -513,7 +530,10 @@ def _read_file(path: Path, text_column: str, label_column: str) -> pd.DataFrame:
 
 
 def _read_any(path: Path) -> pd.DataFrame:
-    return _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
+    kind = path.name.lower().removesuffix(".gz")
+    if kind.endswith(".parquet"):
+        return _read_parquet(path)
+    return _read_jsonl(path) if kind.endswith(".jsonl") else _read_csv(path, "\t" if kind.endswith(".tsv") else ",")
 
 
 def _columns(frame: pd.DataFrame, path: Path, text_column: str, label_column: str | None) -> pd.DataFrame:
@@ -530,7 +550,8 @@ def _need(frame: pd.DataFrame, path: Path, kind: str, column: str) -> None:
     """InputError for a column that is not there."""
     if column not in frame:
         known = _some(list(map(str, frame.columns)), 8)
-        raise InputError(f"'{path.name}' has no column '{column}', it has {known}; name one with --{kind}-column")
+        how = f"name one with --{kind}-column, or for a page with -p {kind}_column="
+        raise InputError(f"'{path.name}' has no column '{column}', it has {known}; {how}")
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -544,35 +565,58 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         raise InputError(f"cannot read '{path}' as parquet ({why}); write or fetch it again") from None
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _read_jsonl(path: Path) -> pd.DataFrame:
+    """An object a line, each value as it is; pandas would make numbers and dates of texts that look like some."""
+    rows = []
+    for number, line in enumerate(_decoded(path).split("\n"), 1):  # other ends of lines may stand within a text
+        try:
+            rows += [json.loads(line)] if line.strip() else []
+            json.dumps(rows[-1:] if "\\u" in line else "", ensure_ascii=False).encode()
+        except json.JSONDecodeError as error:
+            why = f"{error.msg} at character {error.colno}"
+            raise InputError(f"line {number} of '{path.name}' is not JSON ({why}); mend it") from None
+        except UnicodeEncodeError:  # what was cut between the two halves, and could be stored nowhere
+            raise InputError(f"line {number} of '{path.name}' holds half of a character (\\ud...); mend it") from None
+        if rows and not isinstance(rows[-1], dict):
+            raise InputError(f"line {number} of '{path.name}' is no object such as {{\"text\": \"...\"}}; mend it")
+    if not rows:
+        raise InputError(f"'{path.name}' is empty; it needs a row a text")
+    return pd.DataFrame(rows, dtype=object)
+
+
+def _read_csv(path: Path, separator: str) -> pd.DataFrame:
     """Every cell as text: a text may well be 'NA' or '1.0'."""
     content = _decoded(path)
-    _check_separator(content, path)
+    _check_separator(content, path, separator)
     try:
-        frame = pd.read_csv(io.StringIO(content), dtype=str, keep_default_na=False)
+        frame = pd.read_csv(io.StringIO(content), sep=separator, dtype=str, keep_default_na=False)
     except pd.errors.EmptyDataError:
         raise InputError(f"'{path.name}' is empty; it needs a line of column names and then a row a text") from None
     except (pd.errors.ParserError, csv.Error) as error:
         raise InputError(f"'{path.name}' is not a well-formed CSV ({_first_line(error)}); mend that line") from None
     if not isinstance(frame.index, pd.RangeIndex):  # pandas made an index of the first cells and shifted the others
-        what = f"rows of '{path.name}' have more cells than its first line names"
-        raise InputError(f"{what}; quote texts that hold commas, take off commas at the end, or name every column")
+        what, mark = f"rows of '{path.name}' have more cells than its first line names", f"{SEPARATORS[separator]}s"
+        raise InputError(f"{what}; quote texts that hold {mark}, take off {mark} at the end, or name every column")
     return frame
 
 
-def _check_separator(content: str, path: Path) -> None:
-    """InputError for columns that are not between commas, whose rows would fail in ways that tell nothing."""
-    first = re.search(r"\S.*|$", content)[0]
-    for separator, called in OTHER_SEPARATORS.items():
-        if separator in first and "," not in first:
-            what = f"the first line of '{path.name}' has {called} and no comma"
-            raise InputError(f"{what}; save it with commas between columns")
+def _check_separator(content: str, path: Path, separator: str) -> None:
+    """InputError for columns that something else is between, whose rows would fail in ways that tell nothing."""
+    first, wanted = re.search(r"\S.*|$", content)[0], SEPARATORS[separator]
+    for other, called in SEPARATORS.items():
+        if other in first and separator not in first:
+            what = f"the first line of '{path.name}' has {called}s and no {wanted}"
+            instead = " or name it .tsv" if other == "\t" else " or name it .csv" if other == "," else ""
+            raise InputError(f"{what}; save it with {wanted}s between columns{instead}")
 
 
 def _decoded(path: Path) -> str:
     """The text of a file in UTF-8, with or without a byte-order mark."""
     try:
         content = path.read_bytes()
+        content = gzip.decompress(content) if path.suffix.lower() == ".gz" else content
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        raise InputError(f"'{path.name}' is damaged, or not compressed by gzip; write or fetch it again") from None
     except OSError as error:
         raise InputError(f"cannot read '{path}': {error.strerror}") from None
     if content[:4] == content[-4:] == b"PAR1":
@@ -618,7 +662,8 @@ def _clean(frame: pd.DataFrame, where: str, wanting: bool = False) -> tuple[pd.D
     texts = frame["text"]
     empty = texts.isna() | ~_filled(texts).str.contains(r"\S", regex=True)
     if empty.mean() > MAX_EMPTY:
-        raise InputError(f"{empty.sum()} of {len(frame)} texts of {where} are empty; name another text column")
+        what = f"{empty.sum()} of {len(frame)} texts of {where} are empty"
+        raise InputError(f"{what}; name another text column, or drop the empty rows")
     labels = frame["label"].map(lambda value: None if pd.isna(value) else str(value).strip() or None)
     if (missing := labels.isna() & ~empty).any() and not wanting:
         first = int(np.flatnonzero(missing)[0]) + 1

@@ -19,20 +19,25 @@ SHORTEST, LONGEST = 8, 512  # word pieces of a text: fewer are hardly more than 
 
 def texts(name: str, classes: Collection[str] = (), most: int = 1_000, text_column: str = "text",
           label_column: str = "label") -> Dataset:
-    """A data set, or a file of one's own, cut down: only `classes`, where given, and at most `most` texts a part."""
+    """A data set, or a file of one's own, cut down: only `classes`, where given, and at most `most` texts a part.
+
+    Training texts without a label stay, after the others, unless classes are asked for. Up to half of `most` are then
+    texts with a label, more where the others are fewer, so that there are some to draw samples from."""
     data = datasets.load(name, text_column=text_column, label_column=label_column)
     for label in (classes := design.several("classes", classes)):
         if label not in data.classes:
             raise unknown("class", label, data.classes)
     if len(chosen := tuple(sorted(classes)) or data.classes) < 2:
         raise InputError("one class leaves nothing to tell apart; give at least two, or none for all of them")
-    parts = {part: _cut(getattr(data, part), chosen, most) for part in PARTS}
+    parts = {part: _cut(getattr(data, part), chosen, most, not classes) for part in PARTS}
     return replace(data, classes=chosen, **parts)
 
 
-def _cut(frame: pd.DataFrame, classes: Collection[str], most: int) -> pd.DataFrame:
-    frame = frame[frame["label"].isin(classes)]
-    return frame.iloc[sampling.drawn(len(frame), most)].reset_index(drop=True)
+def _cut(frame: pd.DataFrame, classes: Collection[str], most: int, others: bool) -> pd.DataFrame:
+    known, rest = frame[frame["label"].isin(classes)], frame[frame["label"] == ""] if others else frame[:0]
+    known = known.iloc[sampling.drawn(len(known), max(most - most // 2, most - len(rest)))]
+    rest = rest.iloc[sampling.drawn(len(rest), most - len(known))]
+    return pd.concat([known, rest], ignore_index=True)
 
 
 def cluster(data: Dataset, n_clusters: int, seed: int = 0) -> reference.Clustered:
@@ -67,7 +72,7 @@ def compare(
     repetition = design.whole("repetition", repetition, 0)
     max_length = design.whole("max_length", max_length, SHORTEST, LONGEST)
     sampling.check_budget(budget, len(data.classes))
-    rows = sampling.labelled_sample(len(data.train), budget, repetition)
+    rows = sampling.labelled_sample(data.labelled, budget, repetition)
     from cluster_tune import finetuning, intertraining, training
 
     known = encoders.resolve(encoder)

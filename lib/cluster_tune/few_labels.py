@@ -335,8 +335,9 @@ def ensure(
     """Compute for each data set what the store lacks of the methods at the budgets and repetitions.
 
     Without `vectors`, what works on GloVe vectors is left out. An interruption loses at most the run in
-    hand. `wanted` are methods, all that fit the data set by default. InputError for one that it cannot have, and where
-    nothing is asked for.
+    hand. `wanted` are methods, all that fit the data set by default. InputError for one that it cannot have, where
+    nothing is asked for, and, before anything is computed, where GloVe vectors are needed and not here.
+    `report(event, facts)` hears of the plan, of stages, of what is done and of where it is stored.
     """
     budgets, repetitions = design.numbers("budgets", budgets, 1), design.numbers("repetitions", repetitions, 0)
     if not budgets or not repetitions:
@@ -359,7 +360,11 @@ def _chosen(dataset: str, wanted: Iterable[str] | None, vectors: bool) -> list[s
             raise unknown("method", name, METHODS)
         if name not in possible:
             raise InputError(f"there is no open data for '{dataset}'; leave out '{name}'")
-    return [name for name in wanted if vectors or not name.endswith("synonyms")]
+    return [name for name in wanted if vectors or not _needs_glove(name)]
+
+
+def _needs_glove(method: str) -> bool:
+    return method.endswith("synonyms")
 
 
 def _stored(views: Views) -> pd.DataFrame:
@@ -377,17 +382,26 @@ def _compute(views: Views, cells: list[tuple[str, int]], repetitions: list[int],
     missing = {cell: [r for r in repetitions if (*cell, r) not in have] for cell in cells}
     count = sum(map(len, missing.values()))
     report("plan", {"dataset": views.data.name, "wanted": len(cells) * len(repetitions), "missing": count})
+    if any(left and _needs_glove(method) for (method, _), left in missing.items()):
+        glove.find(optional=True)
     for (method, budget), left in missing.items():
         if left:
             report("stage", {"what": f"{method}, {budget} labels"})
+            rows = []
             for repetition in left:
-                _add(views, [_run(views, method, budget, repetition, repetitions)])
-            report("done", {"what": f"{views.data.name} {method} {budget}", "count": len(left)})
+                rows.append(_run(views, method, budget, repetition, repetitions))
+                _add(views, rows[-1:])
+            what = f"{views.data.name} {method} {budget}: mean accuracy {np.mean([row['accuracy'] for row in rows]):.3f}"
+            report("done", {"what": what, "count": len(left)})
+    report("stored", {"what": f"{views.data.name}: every accuracy is in '{results.place('few_labels', _keys(views))}'"})
+
+
+def _keys(views: Views) -> dict[str, str]:
+    return {"dataset": views.data.name, "encoder": views.encoder.name}
 
 
 def _add(views: Views, rows: list[dict]) -> None:
-    by = ["method", "budget", "repetition"]
-    keys = {"dataset": views.data.name, "encoder": views.encoder.name}
+    by, keys = ["method", "budget", "repetition"], _keys(views)
     with claims.waiting(".".join(("few_labels", *keys.values()))):  # another process may be adding its own
         old, new = _stored(views), pd.DataFrame(rows)
         frame = pd.concat([old.drop(columns=list(keys)), new]) if len(old) else new

@@ -56,10 +56,13 @@ class Vectors:
     size: int
 
 
-def find() -> File:
-    """The file to use at `paths.glove()`: where there are several, that of the most dimensions."""
+def find(optional: bool = False) -> File:
+    """The file to use at `paths.glove()`: where there are several, that of the most dimensions. InputError if there is
+    none, which says how to do without where that is `optional`."""
     if not (files := _files()):
-        raise InputError(f"GloVe vectors are not here; `cluster-tune data glove` fetches them, or {_what_to_put()}")
+        without = ", or leave out what needs them with --without-glove (on a page: -p glove=false)" if optional else ""
+        how = f"`cluster-tune data glove` fetches them, or {_what_to_put()}{without}"
+        raise InputError(f"GloVe vectors are not here; {how}")
     return min(files, key=lambda file: file.order)
 
 

@@ -69,14 +69,14 @@ class Labelled:
 
 
 def read(path: str, text_column: str = "text", label_column: str | None = "label") -> Texts:
-    """The texts of a .csv or .parquet file with the labels that it has; InputError for what cannot be read, and for too few
-    labels to learn from and to check. With no label column named, a column `label` is used and may be missing."""
+    """The texts of a file, of any kind that `datasets.read` takes, with the labels that it has. With no label column named,
+    a column `label` is used and may be missing. InputError for what cannot be read, and for too few labels to learn from."""
     frame = datasets.read(path, text_column, label_column)
-    labels = frame["label"].str.strip() if "label" in frame else pd.Series("", index=frame.index)
+    labels = frame["label"] if "label" in frame else pd.Series("", index=frame.index)
     filled = frame["text"].str.contains(r"\S", regex=True).to_numpy(bool)
     classes = tuple(sorted(set(labels[filled]) - {""}))
     codes = labels.map({name: code for code, name in enumerate(classes)}).fillna(-1).to_numpy(np.int64)
-    found = Texts(Path(path).stem, frame["text"], classes, codes, filled)
+    found = Texts(datasets.stem(path), frame["text"], classes, codes, filled)
     if label_column:
         _enough(found, Path(path).name)
     return found

@@ -39,7 +39,9 @@ def make(
     """Execute `notebooks/<template>.ipynb` and write the page; returns where it is.
 
     The page is `book/datasets/<name>.ipynb` for the template `dataset` and `book/<name>.ipynb` for any other, unless
-    `out` says otherwise. A template with a parameter `dataset` receives `name` for it. Values in `parameters` may be
+    `out` says otherwise. One of texts of the user's own lies beside their results, in `pages/`: the book lists its
+    pages one by one, and an own file may have the name of one of them. A template with a parameter `dataset` receives `name`
+    for it; one with `texts` or `names` receives the path, where `name` is one. Values in `parameters` may be
     text, as typed on a command line: they are read as the type of the template's default. `progress` shows one bar
     on stderr. An earlier page stays as it was until the new one is complete. A template may tag outputs of training as
     not to be compared; on a page made with its parameter `compute` off the tags go, since what is read from the store
@@ -115,11 +117,20 @@ def defaults(template: Path) -> dict[str, object]:
 def arguments(template: Path, name: str, parameters: Mapping[str, object]) -> dict[str, object]:
     """What to pass to papermill: `parameters` checked and converted, and `name` as `dataset` where there is one."""
     known = defaults(template)
-    given = {"dataset": _absolute(name), **parameters} if "dataset" in known else dict(parameters)
+    given = {**_data(name, known), **parameters}
     for key in given:
         if key not in known:
             raise unknown("parameter", key, known)
     return {key: convert(key, value, known[key]) for key, value in given.items()}
+
+
+def _data(name: str, known: Mapping[str, object]) -> dict[str, object]:
+    """The parameter that says which texts a page is about. A name that is no path may be a chapter's, which says
+    nothing of that."""
+    if "dataset" in known:
+        return {"dataset": _absolute(name)}
+    whole = {"texts": _absolute(name), "names": [_absolute(name)]} if datasets.is_path(name) else {}
+    return {key: value for key, value in whole.items() if key in known}
 
 
 def convert(key: str, value: object, default: object) -> object:
@@ -363,8 +374,12 @@ def fill(document: Path, slot: str, text: str) -> bool:
 # --- files
 
 def _target(name: str, template: str) -> Path:
-    stem = Path(name).stem if datasets.is_path(name) else name
-    return paths.book() / ("datasets" if template == "dataset" else "") / f"{stem}.ipynb"
+    """Where a page goes: into the book if that may be about it, and else beside the results of one's own texts, under
+    the name that the store has for them."""
+    of_data = template == "dataset"
+    if datasets.is_path(name) or (of_data and name not in datasets.REGISTRY):
+        return paths.results() / "pages" / f"{datasets.name_of(name)}{'' if of_data else f'-{template}'}.ipynb"
+    return paths.book() / ("datasets" if of_data else "") / f"{name}.ipynb"
 
 
 def _is_template(file: Path) -> bool:
@@ -377,8 +392,10 @@ def _template(page: Path) -> str | None:
 
 
 def _title(name: str) -> str:
-    """The title that the registry has for a data set, or the name of the user's own file or folder."""
-    return Path(name).stem if datasets.is_path(name) else datasets.info(name).title
+    """The title that the registry has for a data set, or the name of the user's own file, folder or data set."""
+    if datasets.is_path(name):
+        return datasets.stem(name)
+    return name if datasets.is_own(name) else datasets.info(name).title
 
 
 def read(file: Path):

@@ -77,6 +77,10 @@ class Progress:
         """What will not be computed, and why."""
         self.line(facts["what"])
 
+    def stored(self, facts: dict) -> None:
+        """Where to look at what was computed."""
+        self.line(facts["what"])
+
     def line(self, text: str) -> None:
         """One line on standard output and in the log."""
         self.show(text)

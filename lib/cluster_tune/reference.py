@@ -248,7 +248,7 @@ def ensure(
             why = f"left out with {', '.join(map(str, too_few))} labels, fewer than its {design.N_CLUSTERS} clusters"
             report("left_out", {"what": f"{texts.data.name} {CLUSTERS}: {why}"})
         if any(map(needs_glove, [*partitions, *(method for method, *_ in missing)])):
-            glove.find()
+            glove.find(optional=True)
         _Study(texts, report).compute(partitions, missing, seeds)
         if "sib" in clusterings and not len(_stored("members", texts)):
             _show_members(texts, clustering("sib").fit(texts.bags["train"]).labels_)
@@ -482,13 +482,13 @@ def cluster_file(
     seed: int = 0,
     progress: Callable | None = None,
 ) -> tuple[Path, Clustered]:
-    """Cluster the texts of a .csv or .parquet file; the folder written to, and what was found.
+    """Cluster the texts of a file of one's own; the folder written to, and what was found.
 
     In the folder, `FILE-clusters` where none is given: `clusters.csv`, a row a text in the file's order, with no
     cluster for a text without words; `terms.csv`, a row a cluster, the largest first.
     """
     frame = datasets.read(path, text_column, label_column)
-    folder = Path(out or f"{Path(path).stem}-clusters")
+    folder = Path(out or f"{datasets.stem(path)}-clusters")
     new = not folder.exists()
     paths.writable(folder)
     try:

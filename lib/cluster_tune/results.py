@@ -229,11 +229,15 @@ def gather() -> pd.DataFrame:
 
 
 def write_table(kind: str, keys: Mapping[str, str], frame: pd.DataFrame) -> Path:
-    """Store one writer's part of a table: `keys` become its first columns and its file's name, in which a hub's
-    `owner/name` has no folder of its own."""
-    name = ".".join(str(value).replace("/", "--") for value in keys.values() if value != "")
+    """Store one writer's part of a table, of which `keys` become the first columns and the file's name."""
     content = frame.assign(**keys)[[*keys, *frame.columns]].to_csv(index=False, lineterminator="\n", float_format="%.6g")
-    return write_atomically(paths.results() / kind / f"{name}.csv", content.encode())
+    return write_atomically(place(kind, keys), content.encode())
+
+
+def place(kind: str, keys: Mapping[str, str]) -> Path:
+    """The file of one writer's part of a table, be it there or not. A hub's `owner/name` gets no folder of its own."""
+    name = ".".join(str(value).replace("/", "--") for value in keys.values() if value != "")
+    return paths.results() / kind / f"{name}.csv"
 
 
 def table(kind: str, **keys: str | Collection[str]) -> pd.DataFrame:
