@@ -115,8 +115,11 @@ def test_what_changes_beside_the_t_test():
     assert line.endswith("in favour of IT:CLUST, Wilcoxon's test (corrected p = 0.5) does not; the paper's p is 1e−6.")
     none = sentences.comparison_in_words(both([0.1, 0.2, 0.3], [0.3, 0.1, 0.3]), published={64: float("nan")})
     assert "agree that no difference is shown; the paper found none." in none
-    assert "agree on a difference against" in sentences.comparison_in_words(
+    worse = sentences.comparison_in_words(
         pd.concat([both([0.5 + i / 100 for i in range(9)], [0.3 + i / 90 for i in range(9)], dataset=d) for d in "abc"]))
+    drawn = stats.bootstrap([[i / 90 - i / 100 - 0.2 for i in range(9)]] * 3)
+    ends = f"{tables.number(100 * drawn.low)} to {tables.number(100 * drawn.high)}"
+    assert "agree on a difference against" in worse and f"the interval (−19.6 to −19.6; by bootstrap {ends})" in worse
     some = sentences.comparison_in_words(clear, titles={"a": "Set A", "b": "Set B", "late": "Late"}, smallest={"late": 128})
     assert some.endswith("Not in it so far: Set B.")
     assert "no matched runs" in sentences.comparison_in_words(runs([0.1]))

@@ -266,7 +266,7 @@ def comparison_in_words(
     the data sets in `titles` it lacks; `smallest` are budgets at which some of them begin.
 
     Both tests are corrected for `tests` budgets and called at .05; the interval is one of 95 % over data
-    sets, by Student's t. InputError for a frame of several recipes.
+    sets, by Student's t, and the bootstrap's is only shown. InputError for a frame of several recipes.
     """
     stats.single(runs, "recipe")
     rows = stats.comparison(runs, before, after, tests)
@@ -284,9 +284,10 @@ def comparison_in_words(
 def _compared(row, tests: int, after: str, published: Mapping[int, float] | None) -> str:
     p, signed = row.p_bonferroni, stats.bonferroni(row.p_wilcoxon, tests)
     interval = stats.Interval(row.difference, row.low, row.high)
+    drawn = "" if pd.isna(row.boot_low) else f"; by bootstrap {number(100 * row.boot_low)} to {number(100 * row.boot_high)}"
     side = f"in favour of {after}" if row.difference > 0 else f"against {after}"
     found = {f"the t-test (corrected p = {p_value(p)})": p < 0.05, f"Wilcoxon's test (corrected p = {p_value(signed)})": signed < 0.05,
-             f"the interval ({number(100 * row.low)} to {number(100 * row.high)})": not interval.includes_zero}
+             f"the interval ({number(100 * row.low)} to {number(100 * row.high)}{drawn})": not interval.includes_zero}
     yes, no = ([name for name, says in found.items() if says is answer] for answer in (True, False))
     if not no:
         text = f"{listed(yes)} agree on a difference {side}"

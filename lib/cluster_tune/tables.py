@@ -561,21 +561,19 @@ def comparison_table(
     published: Mapping[int, float] | None = None,
 ) -> pd.DataFrame:
     """Table 3 with more beside it: one row a budget; differences in points, as the mean over pairs that the tests are
-    about and as the mean over data sets with its interval over them and a bootstrap's; the corrected p as the paper
-    prints it.
+    about and as the mean over data sets with its interval; the corrected p as the paper prints it.
 
     That p is not given where it is not below .05. The plain p, Wilcoxon's, that of one mean a data set and the 95 %
-    intervals stand beside it, and the paper's own p where `published` has it (budget -> p).
+    interval stand beside it, and the paper's own p where `published` has it (budget -> p).
     """
     rows = [
         (int(row.budget), f"{row.n} ({row.datasets})", number(100 * row.difference),
          interval(stats.Interval(row.mean, row.low, row.high), 1, 100),
-         ends(stats.Interval(row.mean, row.boot_low, row.boot_high), 1, 100), p_value(row.p),
+         p_value(row.p),
          p_value(row.p_bonferroni) if row.p_bonferroni < 0.05 else NOT_BELOW, p_value(row.p_wilcoxon), p_value(row.p_datasets))
         for row in stats.comparison(runs, before, after, tests).itertuples()
     ]
-    columns = ["Labels", "Pairs (data sets)", "Mean of pairs, points", "Mean over data sets, 95 % interval", "The same by bootstrap",
-               "p, paired t",
+    columns = ["Labels", "Pairs (data sets)", "Mean of pairs, points", "Mean over data sets, 95 % interval", "p, paired t",
                f"p, corrected for {tests}", "p, Wilcoxon", "p, by set"]
     table = pd.DataFrame(rows, columns=columns)
     return table if published is None else table.assign(**{"p, paper": [p_value(published.get(n)) for n in table["Labels"]]})
@@ -711,8 +709,8 @@ def points(interval: stats.Interval | None) -> str:
     """A difference of accuracies in points with its interval, such as "+1.2 [−0.3, 2.7]"; an en dash for none."""
     if interval is None or pd.isna(interval.estimate):
         return MISSING
-    span = "" if pd.isna(interval.low) else " " + ends(interval, scale=100)
-    return signed(interval.estimate) + span
+    ends = "" if pd.isna(interval.low) else f" [{end(100 * interval.low)}, {end(100 * interval.high)}]"
+    return signed(interval.estimate) + ends
 
 
 def signed(difference: float) -> str:
@@ -909,13 +907,8 @@ def interval(found: stats.Interval, decimals: int = 1, scale: float = 1) -> str:
     """An estimate with its interval: "0.57 [−0.12, 0.88]"; the ends are left out where there are none."""
     if pd.isna(found.estimate):
         return MISSING
-    span = "" if pd.isna(found.low) else " " + ends(found, decimals, scale)
-    return number(scale * found.estimate, decimals) + span
-
-
-def ends(found: stats.Interval, decimals: int = 1, scale: float = 1) -> str:
-    """The two ends alone: "[−0.12, 0.88]"; an en dash for none."""
-    return MISSING if pd.isna(found.low) else f"[{end(scale * found.low, decimals)}, {end(scale * found.high, decimals)}]"
+    ends = "" if pd.isna(found.low) else f" [{end(scale * found.low, decimals)}, {end(scale * found.high, decimals)}]"
+    return number(scale * found.estimate, decimals) + ends
 
 
 def end(value: float, decimals: int = 1) -> str:
