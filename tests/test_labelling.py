@@ -144,6 +144,6 @@ def test_a_folder_without_a_model_and_a_spoiled_one_are_one_line(file, learn, ti
 def test_the_command_says_what_to_expect_and_where_it_is(file, tiny_folder, capsys):
     assert __main__.main(["label", file, "--encoder", str(tiny_folder), "--recipe", "updates-10", "--clusters", "4", "--folds", "2"]) == 0
     said = capsys.readouterr().out
-    assert "base: accuracy" in said and "clust: accuracy" in said and "319 of 400 texts got a label in 'own-labels/labels.csv'" in said
+    assert "plain: accuracy" in said and "inter-trained: accuracy" in said and "319 of 400 texts got a label in 'own-labels/labels.csv'" in said
     assert __main__.main(["label", file, "--model", "own-labels/model", "--out", "again"]) == 0
     assert "319 of 400 texts got a label in 'again/labels.csv'" in capsys.readouterr().out

@@ -210,11 +210,12 @@ def _label(options: argparse.Namespace) -> None:
             found = labelling.learn(options.file, options.out, **how, n_clusters=options.clusters, **columns, **machine,
                                     report=progress)
     for setting, scores in found.checks.groupby("setting")["accuracy"]:
-        print(f"{setting}: accuracy {scores.mean():.3f} over {len(scores)} folds, {scores.min():.3f} to {scores.max():.3f}; "
+        print(f"{labelling.TITLES[setting]}: accuracy {scores.mean():.3f} over {len(scores)} folds, {scores.min():.3f} to {scores.max():.3f}; "
               f"always naming the commonest label would have {found.commonest:.3f}")
     new = int((found.table["how"] == "predicted").sum())
-    model = f", by {found.setting}; the model is in '{found.folder / labelling.MODEL}'" if not options.model else ""
-    print(f"{new:,} of {len(found.table):,} texts got a label in '{found.folder / labelling.TABLE}'{model}")
+    said = f"{new:,} of {len(found.table):,} texts got a label in '{found.folder / labelling.TABLE}'"
+    by = "" if options.model else f" by the {labelling.TITLES[found.setting]} model, which is in '{found.folder / labelling.MODEL}'"
+    print(said + by)
 
 
 def _gather(options: argparse.Namespace) -> None:

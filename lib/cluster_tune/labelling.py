@@ -5,7 +5,6 @@ them and labels the rest. Checks and inter-trained weights are kept until that i
 goes on. Left out: scores on texts set aside, which are `experiment`'s, and other methods, which are `few_labels`'.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -23,7 +22,7 @@ LEAST = 10  # labelled texts; a check of fewer would say nothing
 FOLDS = 5
 TABLE, CHECKS, MODEL, HEAD, ABOUT = "labels.csv", "checks.csv", "model", "head.safetensors", "labels.json"
 CHECKED = ["key", "setting", "folds", "fold", "texts", "accuracy", "macro_f1"]
-_TITLE = {"base": "plain", "clust": "inter-trained"}
+TITLES = {"base": "plain", "clust": "inter-trained"}
 
 Report = Callable[[str, dict], None]
 
@@ -47,12 +46,6 @@ class Texts:
     def labelled(self) -> np.ndarray:
         """Rows of the texts with a label, in order."""
         return np.flatnonzero((self.codes >= 0) & self.filled)
-
-    @property
-    def fingerprint(self) -> str:
-        """16 hexadecimal digits over texts and labels."""
-        content = json.dumps([self.texts.tolist(), self.codes.tolist(), self.classes], ensure_ascii=False)
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -211,7 +204,8 @@ class _Work:
         self.n_clusters = n_clusters
         self.device = training.device(device)
         self.bits = training.precision(self.device, precision)
-        what = {"texts": source.fingerprint, "encoder": encoders.fingerprint(encoder), "pooling": encoder.pooling}
+        what = {"texts": source.texts.tolist(), "labels": source.codes.tolist(), "classes": source.classes}
+        what |= {"encoder": encoders.fingerprint(encoder), "pooling": encoder.pooling}
         self.key = results.identity(what | {"recipe": asdict(self.recipe), "n_clusters": n_clusters, "seed": seed})
         self.model = self.tokenizer = self.tokens = self.pretrained = None
 
@@ -234,7 +228,7 @@ class _Work:
             score = stats.score(codes[rows[test]], logits.argmax(1), len(self.source.classes))
             row = {"key": self.key, "setting": setting, "folds": folds, "fold": fold, "texts": len(test), **score}
             _write(self.folder / CHECKS, pd.concat([known, pd.DataFrame([row])], ignore_index=True)[CHECKED])
-            self.report("done", {"what": f"{_TITLE[setting]}, check {fold + 1} of {folds}: accuracy {score['accuracy']:.3f}",
+            self.report("done", {"what": f"{TITLES[setting]}, check {fold + 1} of {folds}: accuracy {score['accuracy']:.3f}",
                                  "count": 1})
         known = self._known()
         return known[(known["setting"] == setting) & (known["folds"] == folds)]
@@ -246,7 +240,7 @@ class _Work:
         about = {"classes": self.source.classes, "setting": setting, "max_length": self.recipe.max_length,
                  "encoder": self.encoder.name, "recipe": self.recipe.name, "labelled": len(rows), "cluster_tune": __version__}
         _keep(self.folder / MODEL, model, self.tokenizer, about)
-        self.report("done", {"what": f"{_TITLE[setting]}, learnt from all {len(rows):,} labelled texts", "count": 1})
+        self.report("done", {"what": f"{TITLES[setting]}, learnt from all {len(rows):,} labelled texts", "count": 1})
         return logits
 
     def forget(self) -> None:
@@ -270,7 +264,7 @@ class _Work:
         self._start(setting)
         model = finetuning.fine_tune(
             self.model, self.encoder.pooling, self.tokens.take(train), self.source.codes[train], len(self.source.classes),
-            self.recipe, seed=self.seed, bits=self.bits, progress=self._updates(f"{_TITLE[setting]}, {what}"))
+            self.recipe, seed=self.seed, bits=self.bits, progress=self._updates(f"{TITLES[setting]}, {what}"))
         return model, training.predict(model, self.tokens.take(test), self.bits)
 
     def _start(self, setting: str) -> None:
@@ -320,6 +314,7 @@ class _Work:
 
 def _keep(folder: Path, model, tokenizer, about: dict) -> None:
     """Write encoder, tokenizer, pooling, head and what is known of them, in place of what was there."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     new = folder.with_name(f".{folder.name}.{os.getpid()}")
@@ -334,8 +329,8 @@ def _keep(folder: Path, model, tokenizer, about: dict) -> None:
         (new / ABOUT).write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(new, folder)
-    except OSError as error:
-        raise CannotWrite(f"cannot write the model to '{folder}': {error.strerror or error}; make room and run it again") from None
+    except (OSError, SafetensorError) as error:  # the latter for a full disk
+        raise CannotWrite(f"cannot write the model to '{folder}': {getattr(error, 'strerror', '') or error}; make room and run it again") from None
     finally:
         shutil.rmtree(new, ignore_errors=True)
 

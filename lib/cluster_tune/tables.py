@@ -568,8 +568,7 @@ def comparison_table(
     """
     rows = [
         (int(row.budget), f"{row.n} ({row.datasets})", number(100 * row.difference),
-         interval(stats.Interval(row.mean, row.low, row.high), 1, 100),
-         p_value(row.p),
+         interval(stats.Interval(row.mean, row.low, row.high), 1, 100), p_value(row.p),
          p_value(row.p_bonferroni) if row.p_bonferroni < 0.05 else NOT_BELOW, p_value(row.p_wilcoxon), p_value(row.p_datasets))
         for row in stats.comparison(runs, before, after, tests).itertuples()
     ]

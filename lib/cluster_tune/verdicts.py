@@ -39,8 +39,8 @@ RULES = {
     "sign": "the 95 % interval of the difference must lie on the printed side of zero, and for a printed zero on neither; where "
     "it includes zero the claim stays undecided, whether it says that there is a difference or that there is none. The "
     "interval is Student's t over samples for one data set and over data sets for several",
-    "significance": "p after Bonferroni's correction must be below .05, for a gain, where the printed one is; where none is printed it must not be "
-    "below, for a gain or a loss",
+    "significance": "p after Bonferroni's correction must be below .05, for a gain, where the printed one is; "
+    "where none is printed it must not be below, for a gain or a loss",
     "holds": "an order or a statement without a number: it must hold as stated; it stays undecided where ours is within its own "
     "spread, or says one thing by one measure and another by the next",
     "slip": "declared: the paper contradicts itself",
