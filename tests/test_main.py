@@ -100,8 +100,13 @@ def test_columns_of_other_names(texts, tiny_folder, sea_and_sky, capsys):
         (["grid", "--profile", "papr"], "unknown profile 'papr'; did you mean 'paper'?"),
         (["grid", "--profile", "smoke", "--shard", "5/4"], "shard '5/4' is not one of so many, such as 1/4 to 4/4"),
         (["grid", "--profile", "smoke", "--shard", ""], "shard '' is not one of so many"),
-        (["grid", "--profile", "smoke", "--only", ""], "--only names no group of runs"),
+        (["grid", "--profile", "smoke", "--only", ""], "--only: nothing is named; name some"),
         (["grid", "--profile", "smoke", "--only", "docstrings"], "unknown group of runs 'docstrings'"),
+        (["grid", "--datasets", ""], "--datasets: nothing is named; name some"),
+        (["page", "--all", "--datasets", ","], "--datasets: nothing is named; name some"),
+        (["few-labels", "texts.csv", "--budgets", ""], "--budgets: nothing is named; name some"),
+        (["label", "texts.csv", "--model", "m", "--seed", "0"], "--seed has no meaning with --model, which learns nothing"),
+        (["label", "texts.csv", "--model", "m", "--settings", "base"], "--settings has no meaning with --model"),
         (["grid", "--encoder", "minilmm"], "unknown encoder 'minilmm'; did you mean 'minilm'?"),
         (["run"], "the following arguments are required: DATASET"),
         (["rn"], "invalid choice: 'rn'"),
@@ -245,7 +250,18 @@ def test_a_page_of_a_file_that_is_not_the_one_that_was_run(texts, tiny_folder, r
     assert __main__.main(["run", "texts.csv", "--encoder", str(tiny_folder), "--settings", "base", *RUN]) == 0
     frame = pd.read_csv("texts.csv")
     frame.assign(label=frame["label"].iloc[::-1].to_numpy()).to_csv("texts.csv", index=False)
-    assert "it has changed since, or is another file of that name" in refused("page", "texts.csv")
+    assert "it has changed since, or other texts had that name" in refused("page", "texts.csv")
+
+
+def test_a_page_of_own_texts_by_name_that_are_not_the_ones_that_were_run(texts, tiny_folder, refused, monkeypatch):
+    own = texts.parent / "own" / "mail"
+    own.mkdir(parents=True)
+    monkeypatch.setenv("CLUSTER_TUNE_DATA", str(own.parent))
+    frame = pd.read_csv("texts.csv")
+    frame.to_csv(own / "all.csv", index=False)
+    assert __main__.main(["run", "mail", "--encoder", str(tiny_folder), "--settings", "base", *RUN]) == 0
+    frame.assign(label=frame["label"].iloc[::-1].to_numpy()).to_csv(own / "all.csv", index=False)
+    assert "it has changed since, or other texts had that name" in refused("page", "mail")
 
 
 def test_a_folder_without_its_path_is_told_how_to_be_named(texts, refused):

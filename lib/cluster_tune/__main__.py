@@ -96,9 +96,7 @@ def _grid(options: argparse.Namespace) -> None:
 def _wanted(options: argparse.Namespace) -> list[design.Run]:
     """The runs of the profile that the options leave."""
     wanted = design.runs(options.profile, options.datasets, options.encoder)
-    if options.only is not None:  # an empty value, of a variable that is not set, must not mean all of the grid
-        if not options.only:
-            raise InputError("--only names no group of runs; name some, or leave it out for all of them")
+    if options.only is not None:
         known = {design.group(run) for run in wanted}
         for name in options.only:
             if name not in known:
@@ -195,20 +193,23 @@ def _cluster(options: argparse.Namespace) -> None:
         print("with the labels: NMI {nmi:.3f}, AMI {ami:.3f}, ARI {ari:.3f}".format(**found.agreement))
 
 
+LEARNING = ("encoder", "settings", "recipe", "clusters", "folds", "seed", "label_column")  # of label, without --model
+
+
 def _label(options: argparse.Namespace) -> None:
     from cluster_tune import labelling
     from cluster_tune.progress import Progress
 
-    columns = {"text_column": options.text_column}
-    machine = {"device": options.device, "precision": options.precision}
+    how = {key: getattr(options, key) for key in ("text_column", "device", "precision")}
     if options.model:
-        found = labelling.apply(options.file, options.model, options.out, **columns, **machine)
+        _refuse(options, "with --model, which learns nothing", *LEARNING)
+        found = labelling.apply(options.file, options.model, options.out, **how)
     else:
-        columns["label_column"] = options.label_column
-        how = {key: getattr(options, key) for key in ("encoder", "settings", "recipe", "folds", "seed")}
+        given = {key: value for key in LEARNING if (value := getattr(options, key)) is not None}
+        if "clusters" in given:
+            given["n_clusters"] = given.pop("clusters")
         with closing(Progress()) as progress:
-            found = labelling.learn(options.file, options.out, **how, n_clusters=options.clusters, **columns, **machine,
-                                    report=progress)
+            found = labelling.learn(options.file, options.out, **given, **how, report=progress)
     for setting, scores in found.checks.groupby("setting")["accuracy"]:
         print(f"{labelling.TITLES[setting]}: accuracy {scores.mean():.3f} over {len(scores)} folds, {scores.min():.3f} to {scores.max():.3f}; "
               f"always naming the commonest label would have {found.commonest:.3f}")
@@ -249,22 +250,22 @@ def _page(options: argparse.Namespace) -> None:
 
 
 def _check_texts(name: str, parameters: dict[str, str]) -> None:
-    """InputError for a page, with nothing computed for it, of a file that is not what the store knows by its name."""
+    """InputError for a page, with nothing computed for it, of own texts that are not what the store knows by their name."""
     from cluster_tune import datasets, results
 
-    if datasets.name_of(name) == name:  # not a file
+    if not (datasets.is_path(name) or datasets.is_own(name)):
         return
     data = datasets.load(name, *(parameters.get(f"{part}_column", part) for part in ("text", "label")))
     known = results.table("facts", dataset=data.name)["data_fingerprint"]
     if (known != data.fingerprint).any():
-        raise InputError(f"'{name}' is not what the store has as '{data.name}': it has changed since, or is another file of "
+        raise InputError(f"'{name}' is not what the store has as '{data.name}': it has changed since, or other texts had "
                          "that name; make the page with -p compute=true")
 
 
 def _refuse(options: argparse.Namespace, where: str, *names: str) -> None:
     """InputError for an option that has no meaning there, rather than none of its effect."""
     for name in names:
-        if getattr(options, name):
+        if (value := getattr(options, name)) is not None and value is not False and value != []:
             shown = name.upper() if name == "name" else f"--{name.replace('_', '-')}"
             raise InputError(f"{shown} has no meaning {where}; leave it out, or see cluster-tune page --help")
 
@@ -370,7 +371,10 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _names(text: str) -> list[str]:
-    return [name for name in text.split(",") if name]
+    """What a list names. An empty one, of a variable that is not set, must not mean all that there is."""
+    if names := [name for name in text.split(",") if name]:
+        return names
+    raise argparse.ArgumentTypeError("nothing is named; name some, or leave the option out for its default")
 
 
 def _numbers(text: str) -> list[int]:
@@ -452,15 +456,16 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("label", help="label the rest of a file's texts from those that have a label, and keep the model")
     one.add_argument("file", metavar="TEXTS", help="a .csv, .tsv, .jsonl or .parquet file, a row a text")
     one.add_argument("--model", metavar="FOLDER", help="label by this model, kept before, and learn nothing")
-    one.add_argument("--encoder", default="minilm", help="minilm, bert-base, a hub id or a folder (default: minilm)")
-    one.add_argument("--settings", type=_names, default=list(design.MAIN), metavar="A,B",
+    one.add_argument("--encoder", help="minilm, bert-base, a hub id or a folder (default: minilm)")
+    one.add_argument("--settings", type=_names, metavar="A,B",
                      help="base, clust or both, and then the better one is used (default: base,clust)")
-    one.add_argument("--recipe", default="trained", metavar="NAME", help="default: trained")
-    one.add_argument("--clusters", type=int, default=k, metavar="K", help=f"default: {k}")
-    one.add_argument("--folds", type=int, default=5, metavar="N", help="of the check; 0 for none (default: 5)")
-    one.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+    one.add_argument("--recipe", metavar="NAME", help="default: trained")
+    one.add_argument("--clusters", type=int, metavar="K", help=f"default: {k}")
+    one.add_argument("--folds", type=int, metavar="N", help="of the check; 0 for none (default: 5)")
+    one.add_argument("--seed", type=int, metavar="N", help="default: 0")
     one.add_argument("--out", metavar="FOLDER", help="where to write (default: TEXTS-labels)")
-    _columns(one)
+    one.add_argument("--text-column", default="text", help="default: text")
+    one.add_argument("--label-column", help="default: label")
     one.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
     one.add_argument("--precision", default="auto", help="auto, bf16 or fp32 (default: auto)")
     one.set_defaults(call=_label)

@@ -70,7 +70,7 @@ def read(path: str, text_column: str = "text", label_column: str | None = "label
     classes = tuple(sorted(set(labels[filled]) - {""}))
     codes = labels.map({name: code for code, name in enumerate(classes)}).fillna(-1).to_numpy(np.int64)
     found = Texts(datasets.stem(path), frame["text"], classes, codes, filled)
-    if label_column:
+    if label_column is not None:
         _enough(found, Path(path).name)
     return found
 
