@@ -196,6 +196,9 @@ def test_an_encoder_brings_its_own_rates():
     assert experiment.recipe_for("updates-10", minilm).inter_learning_rate == 1e-4
     assert experiment.recipe_for("paper", minilm) == design.RECIPES["paper"]
     assert experiment.recipe_for("trained", minilm).learning_rate == 1e-4
+    crossed = experiment.recipe_for(design.CROSSED, minilm)
+    assert (crossed.inter_learning_rate, crossed.learning_rate, crossed.updates(64)) == (3e-5, 1e-4, 100)
+    assert design.group(design.combine(["isear"], recipes=[design.CROSSED])[-1]) == "isear.minilm.clust.sib.paper"
 
 
 @pytest.mark.parametrize("budget, says", [(1, "below the 2 classes"), (281, "above the 280 training texts")])

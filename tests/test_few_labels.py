@@ -200,14 +200,14 @@ def test_fine_tuned_models_stand_beside_on_the_same_samples():
     both = few_labels.with_runs(frame, runs)
     assert both["method"].value_counts().to_dict() == {"frozen": 2, "plain": 2, "inter-trained": 2}
     assert few_labels.table(both, 64).loc["fine-tuned, plain", "ISEAR"] == "60.0 ± 0.0"
-    assert "ISEAR fine-tuned" in few_labels.best_in_words(both)
-    assert "ISEAR frozen (45.0, with no fine-tuned models to compare)" in few_labels.best_in_words(frame)
+    assert "ISEAR: fine-tuned" in few_labels.best_in_words(both)
+    assert "ISEAR: frozen (45.0, with no fine-tuned models to compare)" in few_labels.best_in_words(frame)
     with pytest.raises(InputError, match="saw other labelled samples"):
         few_labels.with_runs(frame, runs.assign(sample_fingerprint="x"))
     assert len(few_labels.with_runs(frame, runs.assign(data_fingerprint="other"))) == 2
     bayes = runs[runs["setting"] == "base"].assign(method="nb_bow")
     assert few_labels.table(few_labels.with_runs(frame, runs, bayes), 64).index[-1] == "NB, BOW"
-    assert few_labels.coverage(both).iloc[0].tolist() == ["ISEAR", 64, "1 of 12", 2]
+    assert few_labels.coverage(both).iloc[0].tolist() == ["ISEAR", 64, "1 of 13", 2]
 
 
 def test_every_method_does_what_some_answer_advises():

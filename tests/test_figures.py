@@ -77,7 +77,7 @@ def test_nothing_of_pyplot_is_loaded():
 
 def test_one_look_a_setting():
     assert list(figures.SETTINGS) == list(tables.TITLES) and set(tables.TITLES) == set(design.SETTINGS)
-    assert list(tables.RECIPES) == [name for name in design.RECIPES if name not in design.SWEEP]
+    assert list(tables.RECIPES) == [name for name in design.RECIPES if name not in (*design.SWEEP, design.CROSSED)] and tables.CROSSED == design.CROSSED
     for part in zip(*figures.SETTINGS.values()):
         assert len(set(map(str, part))) == len(design.SETTINGS)
 
@@ -152,6 +152,9 @@ def test_losses_over_masked_words_have_a_panel_of_their_own():
     assert (above.get_xlim()[1] < 25, below.get_xlim()[1] > 500) == (True, True)
     assert len(below.lines) == 2 and not below.texts  # an even guess is of the clusters
     assert "IT:MLM, the paper's recipe: from 7.00 to 7.00 in 600 updates." in figure.alt_text
+    for passes, said in ((5, "5 passes"), (1, "1 pass")):
+        title = figures.losses(lines[1].assign(mlm_epochs=passes)).axes[0].get_title("left")
+        assert title == f"predicting masked words, {said}"
     assert [axes.get_title("left") for axes in figures.losses(lines[0], clusters=50).axes] == [""]
 
 

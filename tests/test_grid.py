@@ -287,8 +287,8 @@ def test_all_pages_compute_what_is_missing_and_say_how_much_is_there(here, tiny_
     monkeypatch.setenv("CLUSTER_TUNE_BOOK", str(tmp_path / "book"))
     asked = ["page", "--all", "--profile", "smoke", "--encoder", str(tiny_folder), "--precision", "fp32"]
     assert __main__.main(asked) == 0
-    page = tmp_path / "book" / "datasets" / "docstrings-small.ipynb"
-    assert f"{page}: 4 of 4 runs" in capsys.readouterr().out
+    page = paths.results() / "pages" / tiny_folder.name / "docstrings-small.ipynb"
+    assert f"{page}: 4 of 4 runs" in capsys.readouterr().out and not (tmp_path / "book").exists()
     assert "1 of 1 runs" in page.read_text() and "nbval-ignore-output" not in page.read_text()
     assert __main__.main([*asked, "-p", "compute=false", "--datasets", "docstrings-small,isear"]) == 2
     out, error = capsys.readouterr()

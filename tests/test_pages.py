@@ -184,6 +184,23 @@ def test_a_template_without_a_data_set_makes_a_chapter(checkout):
     assert nbformat.read(page, as_version=4).cells[0].source == "# The chapter"
 
 
+def test_a_chapter_of_another_encoder_lies_beside_its_results(checkout):
+    chapter = new_notebook(cells=[new_markdown_cell("# The chapter"), new_code_cell('encoder = "minilm"'), new_code_cell("encoder")])
+    chapter.cells[1].metadata.tags = ["parameters"]
+    template(checkout)
+    (checkout / "book").mkdir()
+    for name, cells in (("results", chapter.cells), ("speed", chapter.cells[:1])):
+        nbformat.write(new_notebook(cells=cells), checkout / "book" / f"{name}.ipynb")
+    before = (checkout / "book" / "results.ipynb").read_bytes()
+    assert pages.chapters() == ["results"]
+    page = pages.make("results", template="results", progress=False, parameters={"encoder": "org/bert"})
+    assert page == checkout / "results" / "pages" / "org-bert" / "results.ipynb"
+    assert nbformat.read(page, as_version=4).cells[-1].outputs[0].data["text/plain"] == "'org/bert'"
+    assert (checkout / "book" / "results.ipynb").read_bytes() == before
+    with pytest.raises(InputError, match="unknown template 'speed'"):
+        pages.make("speed", template="speed", progress=False)
+
+
 def test_parameters_must_be_plain_literals(checkout):
     template(checkout)
     file = checkout / "notebooks" / "dataset.ipynb"

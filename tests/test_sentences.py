@@ -1,5 +1,7 @@
 """Sentences follow from the numbers of hand-made frames, whichever way these come out."""
 
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 from frames import (
@@ -25,11 +27,11 @@ def test_mixed_frames_are_refused():
 def test_verdicts_are_hedged_by_their_interval():
     clear = sentences.verdict(both([0.1, 0.2, 0.3, 0.4, 0.5], [0.3, 0.4, 0.51, 0.6, 0.7]), 64, "paper")
     assert clear == ("At 64 labels under the paper's recipe IT:CLUST is 20.2 points above plain "
-                     "(95 % interval 19.6 to 20.8 over 5 repetitions).")
+                     "(difference 20.2, 95 % interval 19.6 to 20.8, 5 repetitions).")
     unclear = sentences.verdict(both([0.1, 0.2, 0.3], [0.3, 0.1, 0.3]), 64, "paper")
-    assert "3.3 points above plain, but the interval includes 0" in unclear
+    assert "3.3 points above plain (difference 3.3, 95 %" in unclear and unclear.endswith("do not tell the two apart.")
     below = sentences.verdict(both([0.5, 0.52, 0.5], [0.4, 0.4, 0.4]), 64, "paper")
-    assert "10.7 points below plain (95 % interval −" in below
+    assert "10.7 points below plain (difference −10.7, 95 % interval −" in below
     assert "too few" in sentences.verdict(both([0.1, 0.2], [0.3, 0.5]), 64, "paper")
     assert "over 1 repetition," in sentences.verdict(both([0.1], [0.3]), 64, "paper")
     assert "no matched runs" in sentences.verdict(runs([0.1]), 64, "paper")
@@ -95,7 +97,8 @@ def test_what_stays_when_all_data_sets_are_corrected_together():
     near = [both([0.3, 0.3, 0.3], [0.3 + d for d in (0.06, 0.10, 0.14)], dataset=name, budget=budget) for name, budget in (("a", 64), ("b", 128))]
     assert stats.paired_t([0] * 3, [0.06, 0.10, 0.14]).p == pytest.approx(0.0494, abs=1e-3)
     lines = sentences.corrected_in_words(pd.concat(near), PRINTED).splitlines()
-    assert lines == ["- The paper's recipe: still told apart on 0 of 2.", "- The trained recipe: still told apart on 0 of 0."]
+    assert lines == ["- The paper's recipe: IT:CLUST and plain still differ on 0 of 2.",
+                     "- The trained recipe: IT:CLUST and plain still differ on 0 of 0."]
     sure = both([0.1, 0.2, 0.3], [0.5, 0.6, 0.701], dataset="b", budget=128)
     assert "on 2 of 2 (Set A and b)." in sentences.corrected_in_words(pd.concat([near[0], sure]), PRINTED, {"a": "Set A"})
 
@@ -167,6 +170,56 @@ def test_the_answer_in_short_counts_the_verdicts():
     assert sentences.baseline_in_words(trained()[:0], PRINTED) == "- On 3 of 3 data sets there are too few runs yet: a, b and style."
 
 
+def test_whose_numbers_a_chapter_shows():
+    assert sentences.encoder_in_words("bert-base") == "All numbers of ours come from BERT, the paper's own encoder."
+    assert "come from MiniLM, which is another encoder" in sentences.encoder_in_words("minilm")
+    assert "come from `org/other`, which is another" in sentences.encoder_in_words("org/other")
+
+
+def test_which_stage_makes_the_difference():
+    """Set a under the trained fine-tuning: plain 70 %, 60 % at the paper's rate of inter-training, 69 % at the other."""
+    frame = pd.concat([trained(), runs([0.6, 0.6, 0.6], "clust", recipe=tables.CROSSED)])
+    row = tables.crossed_table(frame, PRINTED, {"a": "Set A"}).loc["Set A"]
+    assert row.tolist() == ["70.0 ± 0.0", "60.0 ± 0.0", "69.0 ± 1.5", "−10.0 [−10.0, −10.0]", "+9.0 [2.4, 15.6]"]
+    assert tables.crossed_table(frame, PRINTED).loc["b", "paper's rate minus plain"] == "–"
+    first, second = sentences.crossed_in_words(frame, PRINTED, {"a": "Set A"}).splitlines()
+    assert "is clearly below plain on 1 of 1 (Set A); too few runs so far: b and style." in first
+    assert "is clearly above that at the paper's rate on 1 of 1 (Set A)" in second
+    assert "so far" in sentences.crossed_in_words(trained(), PRINTED)
+
+
+def test_all_settings_side_by_side():
+    frame = pd.concat([both([0.2, 0.4, 0.3], [0.5, 0.7, 0.6]), runs([0.1, 0.31, 0.2], "mlm"), runs([0.6], "mlm+clust"),
+                       both([0.5], [0.4], dataset="b", budget=128)])
+    table = tables.settings_table(frame, PRINTED, {"a": "Set A"})
+    assert list(table.index) == ["Set A"] and table.loc["Set A", ["Labels", "IT:MLM+CLUST"]].tolist() == ["64", "60.0"]
+    lines = sentences.settings_in_words(frame, PRINTED, {"a": "Set A"}).splitlines()
+    assert lines == ["- IT:MLM is clearly below plain on 1 of 1 (Set A).", "- IT:CLUST is clearly above IT:MLM on 1 of 1 (Set A)."]
+    assert "too few runs" in sentences.settings_in_words(frame[frame["setting"] == "base"], PRINTED)
+    with pytest.raises(InputError, match="recipe"):
+        tables.settings_table(trained(), PRINTED)
+
+
+def test_advice_is_what_the_runs_come_to():
+    """Training is worth 40 points on a and inter-training then nothing clear; on b nothing can be said."""
+    recipe = SimpleNamespace(batch_size=16, min_updates=100)
+    measured = pd.DataFrame({"way": ["ours", "ours", "tuned"], "train_texts_a_second": [100.0, 50.0, 1.0], "machine": ["X", "Y", "X"]})
+    lines = sentences.advice_in_words(trained(), PRINTED, measured, recipe, {"a": "Set A"}).splitlines()
+    assert "changes its accuracy by 40.0 points (Set A)" in lines[0] and "then adds is −1.0 points (Set A)." in lines[0]
+    assert lines[1].startswith("- Inter-training, by the trained recipe: with 64 labels it clearly helps on 0 and clearly hurts on 0 of 1 data set.")
+    assert "(X; Y), 15,000 short texts take 3 to 5 minutes" in lines[2] and "100 updates of fine-tuning take 16 to 32 seconds" in lines[2]
+    assert "too few runs" in sentences.advice_in_words(trained()[:0], PRINTED, measured, recipe)
+
+
+def test_nmi_where_inter_training_hurts():
+    frame = pd.concat([both([0.3] * 3, [0.2, 0.2, 0.201], recipe="trained"), both([0.3] * 3, [0.3, 0.31, 0.29], dataset="b", recipe="trained"),
+                       both([0.3] * 3, [0.4, 0.4, 0.401], dataset="style", budget=128, recipe="trained")])
+    lines = sentences.nmi_of_losses_in_words(frame, agreements({"a": 0.1, "b": 0.5, "style": 0.05}), PRINTED, "trained", {"a": "Set A"}).splitlines()
+    assert lines[0].endswith("with their NMI: Set A (0.10).") and lines[1] == "- Clearly helped with some: style (0.05)."
+    assert lines[2] == "- Of the data sets of higher NMI than those that were hurt (b), none was clearly hurt."
+    assert sentences.nmi_of_losses_in_words(frame[:0], agreements({"a": 0.1}), PRINTED, "trained") == "No difference is clear yet."
+
+
 def test_the_largest_class_of_the_test_part():
     data = pd.DataFrame({"dataset": "a", "split": ["test", "test", "train"], "label": ["x", "y", "y"], "count": [3, 1, 99]})
     assert tables.most_frequent(data) == {"a": 0.75}
@@ -180,8 +233,8 @@ def test_the_sweep_as_numbers_and_in_words():
     assert table.to_numpy().tolist()[0] == ["Set A", 64, 10, "20.0", "50.0", "+30.0 [30.0, 30.0]", 3]
     lines = sentences.sweep_in_words(swept(), ["a", "b"], [64], {"a": "Set A"}).splitlines()
     assert lines == ["- Set A, 64 labels: IT:CLUST beside plain is +30.0 [30.0, 30.0] points after 10 updates and "
-                     "−10.0 [−10.0, −10.0] after 160. Plain reaches the 50.0 % that IT:CLUST has at the start with 160 "
-                     "updates.", "- b, 64 labels: no sweep yet."]
+                     "−10.0 [−10.0, −10.0] after 160. Plain needs 160 updates to reach the 50.0 % that IT:CLUST has "
+                     "after 10.", "- b, 64 labels: no sweep yet."]
     assert "Plain never reaches" in sentences.sweep_in_words(swept().query("updates < 100"), ["a"], [64])
     level = both([0.3] * 3, [0.2] * 3, recipe="updates-10").assign(updates=10)
     assert "not behind even" in sentences.sweep_in_words(pd.concat([level, swept().query("updates > 10")]), ["a"], [64])
@@ -194,18 +247,19 @@ def test_a_number_a_stage_has_gaps_in_sight():
     assert table.loc["Set B"].tolist() == ["not topical", "0.700", "0.600", "0.650"]
     assert table.loc["Set A", "after IT:CLUST, trained recipe"] == "–" and set(table.loc["Set C"]) == {"–"}
     assert sentences.stages_in_words(distances(NED), SETS) == (
-        "Of 3 data sets there are embeddings before: 2, after IT:CLUST, paper recipe: 2 and after IT:CLUST, trained recipe: 1. "
+        "Of 3 data sets, so many have embeddings of each stage: before (2), after IT:CLUST, paper recipe (2), after IT:CLUST, "
+        "trained recipe (1). "
         "Still missing: Set C.")
 
 
 def test_the_statements_of_section_5_3_follow_from_the_numbers():
     kinds = {"a": True, "b": False}
     words = sentences.ned_in_words(distances(NED), kinds, SETS)
-    assert ("NED is smaller after IT:CLUST, paper recipe, than before in 1 of 1 topical data sets and 1 of 1 other data sets. "
+    assert ("NED is smaller after IT:CLUST, paper recipe, than before in 1 of 1 topical data set and 1 of 1 other data set. "
             "The paper found it smaller in all of its data sets.") in words
     assert "p < .001, in all 5 embeddings" in words and "is 3.0 to 3.0 times that before, 3.0 in the median" in words
     risen = sentences.ned_in_words(distances({**NED, ("a", "clust", "paper"): 0.95}), kinds, SETS)
-    assert "in 0 of 1 topical data sets and 1 of 1 other data sets; it is not in Set A. The paper found" in risen
+    assert "in 0 of 1 topical data set and 1 of 1 other data set; not so in Set A. The paper found" in risen
     by_chance = sentences.ned_in_words(distances(NED).assign(p=[0.5, *[0.000999] * 4]), kinds, SETS)
     assert "p < .001, in 4 of 5 embeddings" in by_chance
     assert "nothing to compare" not in words and sentences.ned_in_words(distances({("a", "base", ""): 1}), kinds, SETS)
@@ -219,13 +273,13 @@ def test_whether_classes_come_apart_follows_from_the_shares():
 
     words = sentences.separation_in_words(both(NED), kinds, SETS)
     assert words.splitlines() == [
-        "- The share is larger after IT:CLUST, paper recipe, than before in 0 of 1 topical data sets and 0 of 1 other data sets; "
-        "of the topical ones it is not larger in Set A. The silhouette is larger in 1 of 1 topical data sets and 1 of 1 other data sets.",
-        "- The share is larger after IT:CLUST, trained recipe, than before in 0 of 1 other data sets. "
-        "The silhouette is larger in 1 of 1 other data sets."]
+        "- The share is larger after IT:CLUST, paper recipe, than before in 0 of 1 topical data set and 0 of 1 other data set; "
+        "of the topical ones it is not larger in Set A. The silhouette is larger in 1 of 1 topical data set and 1 of 1 other data set.",
+        "- The share is larger after IT:CLUST, trained recipe, than before in 0 of 1 other data set. "
+        "The silhouette is larger in 1 of 1 other data set."]
     words = sentences.separation_in_words(both({("a", "base", ""): 0.5, ("a", "clust", "paper"): 0.6}), kinds, SETS)
-    assert words == ("- The share is larger after IT:CLUST, paper recipe, than before in 1 of 1 topical data sets. "
-                     "The silhouette is larger in 0 of 1 topical data sets.")
+    assert words == ("- The share is larger after IT:CLUST, paper recipe, than before in 1 of 1 topical data set. "
+                     "The silhouette is larger in 0 of 1 topical data set.")
 
 
 def test_what_embeddings_gain_beside_what_accuracy_gains():
@@ -266,8 +320,8 @@ def test_samples_that_lack_a_class():
     table = tables.missing_classes_table(samples, [64, 128], ["a", "b"])
     assert table.to_numpy().tolist() == [["2 of 3", "–"], ["1 of 1", "–"]]
     words = sentences.missing_in_words(samples, PRINTED, {"a": "Set A"})
-    assert words == ("The paper shows no result at 64 labels for b, because its samples lack a class. So do samples drawn "
-                     "here: b (1 of 1). So do our samples of data sets that the paper does show: Set A (2 of 3).")
+    assert words == ("The paper shows no result at 64 labels for b, because its samples lack a class. Samples drawn "
+                     "here lack one, too: b (1 of 1). So do some of data sets that the paper does show: Set A (2 of 3).")
     none = sentences.missing_in_words(samples.assign(missing_classes=0), PRINTED)
     assert none.endswith("The samples drawn here do not.")
 
@@ -278,8 +332,8 @@ def test_what_the_paper_reads_into_figure_4():
     assert "which supports the paper's reading." in words and "where NMI is lowest: Set A 1 %." in words
     assert "The largest of all, 6 %, is that of f, number 1 of 6 by NMI." in words
     words = sentences.nmi_in_words(along([0.1, 0.2, 0.3, 0.4, 0.5], [90, 2, 3, 4, 5]), kinds)
-    assert "does not settle it" in words and "and 1.00 (without a)" in words and "of a, number 5 of 5" in words
-    assert "which contradicts it" in sentences.nmi_in_words(along([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [6, 5, 4.1, 3, 2, 1]), kinds)
+    assert "leaves the paper's reading open" in words and "and 1.00 (without a)" in words and "of a, number 5 of 5" in words
+    assert "which contradicts the paper's reading" in sentences.nmi_in_words(along([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [6, 5, 4.1, 3, 2, 1]), kinds)
     assert "only 3 data sets" in sentences.nmi_in_words(along([0.1, 0.2, 0.3], [1, 2, 3]), kinds)
 
 
@@ -287,6 +341,8 @@ def test_by_which_measure_nmi_and_gain_go_together():
     effects = along([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [1, 2, 2.5, 4, 5, 6.1]).assign(gain=[1, -1, 1, -1, 1, -1])
     words = sentences.nmi_by_measure_in_words(effects)
     assert words.startswith("- These: the interval excludes 0 by error reduction (0.99 [0.95") and words.endswith("it includes 0 by gain.")
+    neither = sentences.nmi_by_measure_in_words(effects.assign(error_reduction=[1, -1, 1, -1, 1, -1], difference=[1, -1, 1, -1, 1, -1]))
+    assert neither == "- These: the interval includes 0 by error reduction, gain and the difference in points."
     assert "too few data sets" in sentences.nmi_by_measure_in_words(effects.head(3))
 
 
@@ -296,7 +352,7 @@ def test_whether_bags_of_words_are_inferior_follows_from_the_means():
     frame = pd.concat([both([0.2, 0.4], [0.5, 0.7]), both([0.2], [0.2], dataset="b", budget=128)])
     lines = sentences.methods_in_words(reference, frame, PRINTED, {"a": "Set A"}).splitlines()
     assert lines[0] == ("- The paper's recipe, IT:CLUST: above all four on 1 of 2 data sets with few labels; behind the best "
-                        "of them on Set A (SVM, GloVe by 5.0). Over all budgets run so far it is ahead in 2 of 3 comparisons.")
+                        "of them on Set A (SVM, GloVe: 5.0 points). Over all budgets run so far it is ahead in 2 of 3 comparisons.")
     assert "plain: above all four on 1 of 2" in lines[1] and "it is ahead in 1 of 3" in lines[1]
     assert lines[2:] == [f"- The trained recipe, {name}: no runs to compare yet." for name in ("IT:CLUST", "plain")]
 
@@ -305,7 +361,7 @@ def test_the_nearest_cluster_against_inter_training():
     reference = methods({("a", "cluster_sib"): 0.9, ("style", "cluster_sib"): 0.1})
     frame = pd.concat([both([0.2, 0.4], [0.5, 0.7]), both([0.2], [0.2], dataset="style")])
     lines = sentences.clusters_in_words(reference, frame, agreements({"a": 0.5, "style": 0.1}), PRINTED, {"a": "Set A"}).splitlines()
-    assert lines[0].startswith("- The paper's recipe: the nearest cluster is above IT:CLUST on 1 of 2 data sets (Set A by 30.0).")
+    assert lines[0].startswith("- The paper's recipe: the nearest cluster is above IT:CLUST on 1 of 2 data sets (Set A by 30.0 points).")
     assert lines[1] == "- The trained recipe: no runs to compare yet."
 
 
@@ -319,7 +375,7 @@ def test_clusterings_of_inter_training_and_their_gaps():
                        on("kmeans", [0.2, 0.4, 0.3], "b", 128)])
     table = tables.clusterings_table(frame, PRINTED, titles={"a": "Set A"})
     assert list(table.loc["Set A"]) == ["30.0 ± 5.8", "60.0 ± 5.8", "50.0 ± 5.8", "–", "+10.0 [10.0, 10.0]", "–"]
-    assert table.loc["b", "sIB less k-means"] == "0.0 [−24.8, 24.8]"  # 0, -10, 10 points: 4.303 * 10 / sqrt(3)
+    assert table.loc["b", "sIB minus k-means"] == "0.0 [−24.8, 24.8]"  # 0, -10, 10 points: 4.303 * 10 / sqrt(3)
     lines = sentences.clusterings_in_words(frame, PRINTED, titles={"a": "Set A"}).splitlines()
     assert lines[0] == ("- k-means: inter-training on sIB is clearly above k-means on 1 of 2 (Set A), not told apart from k-means "
                         "on 1 of 2 (b); too few runs so far: style. The mean of its leads is 5.0 [−58.5, 68.5] points over 2 data sets.")
@@ -353,8 +409,8 @@ def test_whether_nmi_tells_which_clustering_is_best():
     more = {(name, "sib"): 0.5 if name < "e" else 0.0 for name in places["dataset"]}
     found = agreement(more | {(name, key): 0.1 for name in places["dataset"] for key in ("kmeans", "hartigan")})
     words = sentences.nmi_and_leads_in_words(found, frame, places)  # 20 points on four, -20 on one: 12 [-10.2, 34.2]
-    assert words == ("On 4 of 5 data sets, the one with the higher NMI, sIB or the two k-means together, is the more accurate one to "
-                     "inter-train on, by 12.0 [−10.2, 34.2] points in the mean over data sets: this does not settle it.")
+    assert words == ("On 4 of 5 data sets, whichever has the higher NMI, sIB or the mean of both k-means, is also more accurate after "
+                     "inter-training. Over all 5 its lead is 12.0 [−10.2, 34.2] points in the mean: this does not settle it.")
     assert "too few" in sentences.nmi_and_leads_in_words(found, frame[frame["dataset"] != "b"], places)
 
 

@@ -104,7 +104,7 @@ def test_statistical_is_for_the_paper_s_encoder_alone():
 
 @pytest.mark.parametrize("printed, low, high, verdict", [
     ("117", 1, 9, "directional"), ("117", -9, -1, "fails"), ("117", -1, 9, "undecided"), ("-3", -9, -1, "directional"),
-    ("+", 1, 9, "directional"), ("-", 1, 9, "fails"), ("0", -1, 1, "undecided"), ("0", 1, 2, "fails"),
+    ("+", 1, 9, "directional"), ("-", 1, 9, "fails"), ("0", -1, 1, "undecided"), ("0", 1, 2, "fails"), ("0", -2, -1, "fails"),
 ])
 def test_a_sign_is_decided_by_its_interval(printed, low, high, verdict):
     assert decide(claim("sign", printed), Found(0, "", low, high)) == verdict
@@ -197,6 +197,19 @@ def test_the_gain_diminishes_or_does_not():
     unsure = at((0.2, 0.1, 0.0))
     unsure.loc[(unsure["dataset"] == "cfpb") & (unsure["setting"] == "clust") & (unsure["budget"] == 64), "accuracy"] = 0.1
     assert decide(one, found(unsure, one)) == "undecided"
+
+
+def test_safe_is_what_hurts_nowhere():
+    one = claim("holds", measure="safe")
+    fine = [runs([0.3, 0.31, 0.3], [0.5, 0.5, 0.51], name) for name in ("isear", "ag_news")]
+    assert found(pd.concat(fine), one) is None  # two data sets are not enough for a none
+    fine.append(runs([0.3, 0.4, 0.3], [0.31, 0.4, 0.29], "cfpb"))
+    assert decide(one, found(pd.concat(fine), one)) == "directional"
+    lower = runs([0.30, 0.30, 0.30], [0.30 - d for d in (0.06, 0.10, 0.14)], "polarity")  # p is .049 alone, four times that of four
+    here = found(pd.concat([*fine, lower]), one)
+    assert decide(one, here) == "undecided" and here.text.startswith("clearly below plain: Polarity at 64, of 4 pairs")
+    sure = runs([0.30, 0.30, 0.30], [0.20, 0.20, 0.201], "polarity")
+    assert decide(one, found(pd.concat([*fine, sure]), one)) == "fails"
 
 
 def test_clusterings_compare_all_three():

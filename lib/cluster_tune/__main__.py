@@ -227,7 +227,7 @@ def _gather(options: argparse.Namespace) -> None:
 
 
 def _page(options: argparse.Namespace) -> None:
-    from cluster_tune import pages
+    from cluster_tune import encoders, pages
 
     parameters = dict(_pair(text) for text in options.parameters)
     if options.all:
@@ -236,13 +236,16 @@ def _page(options: argparse.Namespace) -> None:
     _refuse(options, "without --all", "datasets", "mlm_epochs", "device", "precision", "keep_models", "processes")
     if not options.name:
         raise InputError("page needs the name of a data set, or --all")
-    template, given = options.template or "dataset", {"profile": options.profile, "encoder": options.encoder}
+    template = options.template or (options.name if options.name in pages.chapters() else "dataset")
+    given = {"profile": options.profile, "encoder": options.encoder}
     if options.first_run:
         _refuse(options, "with --first-run", "title", "out", "profile", "encoder")
         out, title = paths.book() / "first_run.ipynb", "A first run"
     else:
         out, title = options.out, options.title
         usual = {"profile": "cpu", "compute": "false"} if template == "dataset" else {}
+        if template != "dataset" and options.encoder:  # a chapter asks the store, which has an encoder by its name
+            given["encoder"] = encoders.name_of(options.encoder)
         parameters = usual | {key: value for key, value in given.items() if value} | parameters
         if template == "dataset" and not pages.convert("compute", parameters["compute"], True):
             _check_texts(options.name, parameters)
@@ -271,8 +274,9 @@ def _refuse(options: argparse.Namespace, where: str, *names: str) -> None:
 
 
 def _pages(options: argparse.Namespace, parameters: dict[str, str]) -> None:
-    """A page of each data set of a profile, with what is missing computed first unless told otherwise."""
-    from cluster_tune import experiment, pages, results
+    """A page of each data set of a profile, with what is missing computed first unless told otherwise; for another encoder
+    than the book's also the chapters, from its results."""
+    from cluster_tune import encoders, experiment, pages, results
 
     options.profile, options.encoder = options.profile or "cpu", options.encoder or "minilm"
     options.device, options.precision = options.device or "auto", options.precision or "auto"
@@ -286,6 +290,12 @@ def _pages(options: argparse.Namespace, parameters: dict[str, str]) -> None:
         try:
             done = len(results.of(experiment.named(grid)))
             print(f"{pages.make(name, parameters=given)}: {done} of {len(grid)} runs")
+        except InputError as error:
+            left_out.append(f"{name} ({error})")
+    whole = not options.datasets and options.encoder != "minilm"  # the chapters of the book's own are refreshed as they are
+    for name in pages.chapters() if whole else ():
+        try:
+            print(pages.make(name, template=name, parameters={"encoder": encoders.name_of(options.encoder)}))
         except InputError as error:
             left_out.append(f"{name} ({error})")
     if left_out:
@@ -492,7 +502,7 @@ def parser() -> argparse.ArgumentParser:
     one.set_defaults(call=_verdicts)
 
     one = commands.add_parser("page", help="execute a notebook into a page of the book")
-    one.add_argument("name", metavar="NAME", nargs="?", help="a data set")
+    one.add_argument("name", metavar="NAME", nargs="?", help="a data set, or a chapter that takes --encoder, such as results")
     one.add_argument("--all", action="store_true", help="pages of all data sets of a profile; computes what is missing")
     one.add_argument("--profile", help=f"{', '.join(design.PROFILES)} (default: cpu)")
     one.add_argument("--datasets", type=_names, default=[], metavar="A,B", help="with --all: these (default: the profile's)")

@@ -79,6 +79,10 @@ RECIPES = {
 # changed, so that the sweep shares its rates and its inter-trained models.
 SWEEP = {f"updates-{number}": number for number in (10, 40, 160, 640)}
 RECIPES |= {name: replace(RECIPES["trained"], name=name, epochs=0, min_updates=SWEEP[name]) for name in SWEEP}
+# `paper` and `trained` differ in both stages; this one has a stage of each, so that what fine-tuning does can be told from
+# what inter-training does. A plain model under it is the one under `trained`.
+CROSSED = "paper-then-trained"
+RECIPES[CROSSED] = replace(RECIPES["trained"], name=CROSSED, inter_learning_rate=RECIPES["paper"].inter_learning_rate)
 
 
 def recipe(name: str, **changes) -> Recipe:
@@ -92,9 +96,26 @@ def recipe(name: str, **changes) -> Recipe:
 
 
 def family(name: str) -> str:
-    """The recipe that brings the rates and the inter-training of the one called `name`: itself, or of the sweep's
-    `trained`."""
-    return "trained" if name in SWEEP else name
+    """The recipe that brings the inter-training of the one called `name`: itself, of the sweep `trained`, of the crossed
+    one `paper`."""
+    return "trained" if name in SWEEP else "paper" if name == CROSSED else name
+
+
+def tuned_as(name: str) -> str:
+    """The recipe that brings the fine-tuning of the one called `name`, but for the sweep's number of updates."""
+    return "trained" if name in SWEEP or name == CROSSED else name
+
+
+def suited(name: str, rates: Mapping[str, Mapping], **changes) -> Recipe:
+    """The recipe of that name with what an encoder's `rates` (recipe -> field -> value) change of its two stages, and with
+    further changes."""
+    before, after = rates.get(family(name), {}), rates.get(tuned_as(name), {})
+    fit = {field: value for field, value in before.items() if field.startswith(INTER)}
+    fit |= {field: value for field, value in after.items() if not field.startswith(INTER)}
+    return recipe(name, **{**fit, **changes})
+
+
+INTER = ("inter_", "mlm_")  # begin the fields that say how inter-training is done
 
 
 @dataclass(frozen=True)
@@ -229,7 +250,7 @@ def grid(
     other clusterings have chapters of their own.
     """
     budgets, repetitions = several("budgets", budgets), whole("repetitions", repetitions, 0)
-    shown = [run for run in runs(profile, [dataset], encoder) if run.recipe not in SWEEP and run.clustering in ("", "sib")]
+    shown = [run for run in runs(profile, [dataset], encoder) if run.recipe in ("paper", "trained") and run.clustering in ("", "sib")]
     numbers = range(repetitions) if repetitions else dict.fromkeys(run.repetition for run in shown)
     sizes = tuple(budgets) or sorted({run.budget for run in shown})
     starts = dict.fromkeys((run.setting, run.recipe) for run in shown)

@@ -83,14 +83,14 @@ class Changes:
 
 
 def recipe_for(name: str, encoder: encoders.Encoder, changes: Changes = Changes()) -> Recipe:
-    """The recipe of that name at the rates the encoder brings for its family."""
-    return design.recipe(name, **encoder.rates.get(design.family(name), {}), **changes.fields)
+    """The recipe of that name at the rates the encoder brings for the recipes of its two stages."""
+    return design.suited(name, encoder.rates, **changes.fields)
 
 
 def recipes(encoder: str) -> list[Recipe]:
     """The paper's recipe and the trained one with the rates that the encoder of that name brings."""
     found = encoders.resolve(encoder)
-    return [recipe_for(name, found) for name in design.RECIPES if name not in design.SWEEP]
+    return [recipe_for(name, found) for name in ("paper", "trained")]
 
 
 def identity(

@@ -76,7 +76,7 @@ def compare(
     from cluster_tune import finetuning, intertraining, training
 
     known = encoders.resolve(encoder)
-    recipe = design.recipe("trained", **known.rates.get("trained", {}))
+    recipe = design.suited("trained", known.rates)
     short = replace(recipe, epochs=0, min_updates=updates)
     where = training.device()
     bits = training.precision(where)

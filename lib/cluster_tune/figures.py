@@ -689,8 +689,16 @@ def losses(losses: pd.DataFrame, clusters: int | None = None) -> Figure:
     for axes, (part, count) in zip(figure.subplots(len(kinds), squeeze=False).ravel(), kinds):
         _losses(figure, axes, part, recipes, count)
         if words.any():
-            axes.set_title("predicting masked words" if part["setting"].iloc[0] == "mlm" else "predicting clusters")
+            axes.set_title(_predicted(part))
     return figure
+
+
+def _predicted(losses: pd.DataFrame) -> str:
+    """What was learned while these were the losses; for masked words also in how many passes over the texts."""
+    if losses["setting"].iloc[0] != "mlm":
+        return "predicting clusters"
+    passes = losses["mlm_epochs"].iloc[0] if "mlm_epochs" in losses else 0
+    return "predicting masked words" + (f", {passes:.0f} pass{'' if passes == 1 else 'es'}" if passes else "")
 
 
 def _losses(figure: Figure, axes, frame: pd.DataFrame, recipes: list[str], clusters: int | None) -> None:
@@ -730,7 +738,7 @@ def projections(points: pd.DataFrame, columns: int = 2) -> Figure:
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, name in zip(grid, names):
         _scatter(axes, frame[frame["panel"] == name], codes)
-        axes.set_title(_safe(name))
+        axes.set_title(_safe(name, 40))
     for axes in grid[len(names):]:
         axes.set_axis_off()
     figure.legend(handles=[_key(label, code) for label, code in codes.items()], loc="outside lower center",

@@ -200,7 +200,7 @@ class _Work:
         from cluster_tune import training
 
         self.source, self.folder, self.encoder, self.seed, self.report = source, folder, encoder, seed, report
-        self.recipe = design.recipe(recipe, **encoder.rates.get(design.family(recipe), {}))
+        self.recipe = design.suited(recipe, encoder.rates)
         self.n_clusters = n_clusters
         self.device = training.device(device)
         self.bits = training.precision(self.device, precision)

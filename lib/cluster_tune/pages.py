@@ -40,7 +40,8 @@ def make(
 
     The page is `book/datasets/<name>.ipynb` for the template `dataset` and `book/<name>.ipynb` for any other, unless
     `out` says otherwise. One of texts of the user's own lies beside their results, in `pages/`: the book lists its
-    pages one by one, and an own file may have the name of one of them. A template with a parameter `dataset` receives `name`
+    pages one by one, and an own file may have the name of one of them. So does one of another encoder than the
+    template's own, in a folder of that encoder's name. A template with a parameter `dataset` receives `name`
     for it; one with `texts` or `names` receives the path, where `name` is one. Values in `parameters` may be
     text, as typed on a command line: they are read as the type of the template's default. `progress` shows one bar
     on stderr. An earlier page stays as it was until the new one is complete. A template may tag outputs of training as
@@ -53,7 +54,7 @@ def make(
     """
     source = find(template)
     values = arguments(source, name, parameters or {})
-    target = Path(out) if out else _target(name, template)
+    target = Path(out) if out else _target(name, template, _other_encoder(source, values))
     folder = paths.writable(target.resolve().parent)
     heading = title or (_title(name) if template == "dataset" else None)
     notebook = _execute(source, values, progress, target, template)
@@ -94,12 +95,21 @@ def relaunch(files: Iterable[Path]) -> list[Path]:
 # --- templates and their parameters
 
 def find(template: str) -> Path:
-    """The template's file; InputError naming the nearest one if there is none."""
+    """The template's file, or that of a chapter with parameters; InputError naming the nearest one if there is none."""
     folder = paths.root() / "notebooks"
     file = folder / f"{template}.ipynb"
-    if not file.is_file():
+    if file.is_file():
+        return file
+    if template not in chapters():
         raise unknown("template", template, [f.stem for f in folder.glob("*.ipynb")])
-    return file
+    return paths.book() / f"{template}.ipynb"
+
+
+def chapters() -> list[str]:
+    """The book's chapters that can show another encoder's results: those with a parameter for it, but for what has a template."""
+    templates = {file.stem for file in (paths.root() / "notebooks").glob("*.ipynb")}
+    known = {file.stem: defaults(file) for file in paths.book().glob("*.ipynb") if file.stem not in templates}
+    return sorted(name for name, parameters in known.items() if "encoder" in parameters and "dataset" not in parameters)
 
 
 def defaults(template: Path) -> dict[str, object]:
@@ -373,13 +383,21 @@ def fill(document: Path, slot: str, text: str) -> bool:
 
 # --- files
 
-def _target(name: str, template: str) -> Path:
+def _target(name: str, template: str, encoder: str = "") -> Path:
     """Where a page goes: into the book if that may be about it, and else beside the results of one's own texts, under
-    the name that the store has for them."""
-    of_data = template == "dataset"
-    if datasets.is_path(name) or (of_data and name not in datasets.REGISTRY):
-        return paths.results() / "pages" / f"{datasets.name_of(name)}{'' if of_data else f'-{template}'}.ipynb"
+    the name that the store has for them, or of an encoder that is not the book's."""
+    of_data, own = template == "dataset", datasets.is_path(name)
+    if encoder or own or (of_data and name not in datasets.REGISTRY):
+        kind = f"-{template}" if own and not of_data else ""
+        return paths.results() / "pages" / encoder / f"{datasets.name_of(name)}{kind}.ipynb"
     return paths.book() / ("datasets" if of_data else "") / f"{name}.ipynb"
+
+
+def _other_encoder(template: Path, values: Mapping[str, object]) -> str:
+    """The encoder that a page is asked for, as the name of a folder; '' for the template's own."""
+    usual = defaults(template).get("encoder", "")
+    asked = str(values.get("encoder", usual))
+    return "" if asked == usual else re.sub(r"[^\w.-]+", "-", Path(asked).name if Path(asked).is_dir() else asked)
 
 
 def _is_template(file: Path) -> bool:

@@ -22,6 +22,7 @@ REFERENCE = {"nb_bow": "NB, BOW", "nb_glove": "NB, GloVe", "svm_bow": "SVM, BOW"
 CLUSTERINGS = {"sib": "sIB", "kmeans": "k-means", "hartigan": "Hartigan's k-means"}
 OTHERS = ("kmeans", "hartigan")  # what Figure 6 compares sIB with
 RECIPES = {"paper": "the paper's recipe", "trained": "the trained recipe"}
+CROSSED = "paper-then-trained"  # inter-trained by the paper's recipe, fine-tuned by the trained one
 WAYS = {"authors": "a Trainer like the authors'", "tuned": "a Trainer, tuned", "ours": "this package"}
 SEPARATION = {"neighbours": "nearest neighbours", "silhouette": "silhouettes"}  # how far classes come apart in a picture
 MISSING = "–"
@@ -151,7 +152,10 @@ def of_paper(runs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """The runs that the paper has counterparts of: its data sets (`published`, Table 2), none below the budget there.
 
     So 20 newsgroups begins at 128 labels, as in Figure 2: samples of 64 miss some of its classes. In Table 2's order.
+    InputError for none at all.
     """
+    if runs.empty:
+        raise InputError("there are no runs of this encoder to show; compute some with cluster-tune grid, or name another encoder")
     least, order = runs["dataset"].map(budgets_of(published)), list(budgets_of(published))
     kept = runs[least.notna() & (runs["budget"] >= least)]
     return kept.sort_values("dataset", key=lambda names: names.map(order.index), kind="stable", ignore_index=True)
@@ -469,7 +473,7 @@ def measured_on(runs: pd.DataFrame) -> pd.DataFrame:
 def recipes_table(recipes: Iterable) -> pd.DataFrame:
     """What recipes say, a column each, in words and with units; `recipes` are `design.Recipe` records."""
     return pd.DataFrame({recipe.name: [str(getattr(recipe, field)) for field in FIELDS] for recipe in recipes},
-                        index=pd.Index(FIELDS.values(), name="Of a recipe"))
+                        index=pd.Index(FIELDS.values(), name="What the recipe sets"))
 
 
 FIELDS = {
@@ -514,9 +518,9 @@ def cost_table(
     for (name, (runs, plan)), (_, ours) in product(plans.items(), measured[measured["way"] == "ours"].iterrows()):
         weighted = [[texts * mean[dataset] / mean[ours["dataset"]] for texts in both] for dataset, both in plan.items()]
         hours = [sum(part) / ours[f"{what}_texts_a_second"] / 3600 for part, what in zip(zip(*weighted), ("train", "predict"))]
-        texts = [sum(part) for part in zip(*plan.values())]
-        rows.append({"Profile": name, "On": ours["machine"], "Runs": f"{runs:,}", "Texts to train on": f"{texts[0]:,}",
-                     "Texts to predict": f"{texts[1]:,}", "Hours of training": number(hours[0]),
+        texts = [f"{number(sum(part) / 1e6)} million" for part in zip(*plan.values())]
+        rows.append({"Profile": name, "On": ours["machine"], "Runs": f"{runs:,}", "Texts to train on": texts[0],
+                     "Texts to predict": texts[1], "Hours of training": number(hours[0]),
                      "Hours of prediction": number(hours[1]), "Hours in all": number(sum(hours))})
     return pd.DataFrame(rows)
 
@@ -613,9 +617,11 @@ def dispersion_table(distances: pd.DataFrame, titles: Mapping[str, str] | None =
 
     With `titles`, name -> title, each row says its data set, and they stand in that order.
     """
-    columns = {"ed": "ED", "permuted": "ED, labels permuted", "ned": "NED"}
-    table = distances.assign(Embeddings=stage(distances))[["Embeddings", "texts", *columns]].rename(columns=columns)
-    table = table.round(3).assign(p=distances["p"].map(p_value))
+    columns = {"ed": ("ED", 2), "permuted": ("ED, labels permuted", 2), "ned": ("NED", 3)}
+    table = pd.DataFrame({"Embeddings": stage(distances), "Texts": distances["texts"].map(whole)}, index=distances.index)
+    for column, (title, decimals) in columns.items():
+        table[title] = distances[column].map(lambda value, decimals=decimals: number(value, decimals))
+    table["p"] = distances["p"].map(lambda p: "< .001" if p < 0.001 else p_value(p))  # shuffles bound how small it can be
     if titles is None:
         return table
     table.insert(0, "Data set", [titles[name] for name in distances["dataset"]])
@@ -755,6 +761,45 @@ def judged(first: stats.Interval | None, kept: stats.Interval | None, half: stat
     return NONE if not gained else UNTRAINED if most else UNCLEAR
 
 
+def crossed(runs: pd.DataFrame, name: str, published: pd.DataFrame) -> tuple[stats.Interval, stats.Interval] | None:
+    """What each stage's recipe does on one data set at its budget in Table 2, all fine-tuned by the trained recipe: IT:CLUST
+    at the paper's rate of inter-training less plain, and IT:CLUST at the trained recipe's rate less that at the paper's.
+    None where either has too few samples."""
+    chosen = runs[(runs["dataset"] == name) & (runs["budget"] == budgets_of(published)[name])]
+    plain, paper, own = (chosen[(chosen["recipe"] == recipe) & (chosen["setting"] == setting)]
+                         for recipe, setting in (("trained", "base"), (CROSSED, "clust"), ("trained", "clust")))
+    both = stats.matched(plain, paper), stats.matched(paper, own)
+    return tuple(map(stats.differences, both)) if min(map(len, both)) >= FEW else None
+
+
+def crossed_table(runs: pd.DataFrame, published: pd.DataFrame, titles: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """`crossed` for each data set of the paper: accuracies (%, mean ± SEM) and both differences in points."""
+    columns = {"plain": ("trained", "base"), "IT:CLUST, paper's rate": (CROSSED, "clust"), "IT:CLUST, trained rate": ("trained", "clust")}
+    rows = {}
+    for name, budget in budgets_of(published).items():
+        chosen = runs[(runs["dataset"] == name) & (runs["budget"] == budget)]
+        parts = {title: chosen.loc[(chosen["recipe"] == recipe) & (chosen["setting"] == setting), "accuracy"]
+                 for title, (recipe, setting) in columns.items()}
+        told = crossed(runs, name, published) or (None, None)
+        rows[(titles or {}).get(name, name)] = {title: accuracy(values.mean(), stats.sem(values)) for title, values in parts.items()} | {
+            "paper's rate minus plain": points(told[0]), "trained rate minus paper's": points(told[1])}
+    return pd.DataFrame(rows).T.rename_axis("Data set")
+
+
+def settings_table(runs: pd.DataFrame, published: pd.DataFrame, titles: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """All settings at the budget of Table 2, accuracy (%, mean ± SEM), for data sets that have runs with masked words;
+    `runs` are of one recipe."""
+    stats.single(runs, "recipe")
+    rows = {}
+    for name, budget in budgets_of(published).items():
+        chosen = runs[(runs["dataset"] == name) & (runs["budget"] == budget)].groupby("setting")["accuracy"]
+        means, errors = chosen.mean(), chosen.agg(stats.sem)
+        if any(setting.startswith("mlm") for setting in means.index):
+            rows[(titles or {}).get(name, name)] = {"Labels": str(budget)} | {
+                title: accuracy(means.get(setting, float("nan")), errors.get(setting, float("nan"))) for setting, title in TITLES.items()}
+    return pd.DataFrame(rows).T.rename_axis("Data set")
+
+
 def sweep_table(runs: pd.DataFrame, titles: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Accuracy (%) of plain and IT:CLUST at each number of updates, all else alike, and their difference in points."""
     rows = [
@@ -780,7 +825,7 @@ def peers_table(
         rows[(titles or {}).get(row.dataset, row.dataset)] = {
             "Labels": str(row.budget), "BERT, paper": number(row.bert), "BERT IT:CLUST, paper": number(row.bert_it_clust),
             "plain RoBERTa, others": f"{number(row.ft_random)} ± {number(row.ft_random_sd)}",
-            "plain MiniLM, trained recipe": accuracy(ours.mean(), ours.std())}
+            "plain, ours, trained recipe": accuracy(ours.mean(), ours.std())}
     return pd.DataFrame(rows).T.rename_axis("Data set")
 
 
@@ -880,7 +925,7 @@ def nmi_effects(agreement: pd.DataFrame, runs: pd.DataFrame, published: pd.DataF
     """
     nmi = agreement[agreement["clustering"] == "sib"].groupby("dataset")["nmi"].mean()
     parts = {PAPERS: printed_effects(published)}
-    parts |= {f"MiniLM, {words}": _effects(runs, recipe, published) for recipe, words in RECIPES.items()}
+    parts |= {f"Ours, {words}": _effects(runs, recipe, published) for recipe, words in RECIPES.items()}
     frame = pd.concat([part.assign(source=source) for source, part in parts.items()], ignore_index=True)
     frame = frame.assign(nmi=frame["dataset"].map(nmi), difference=100 * (frame["after"] - frame["before"]))
     return frame.dropna(subset="nmi").reset_index(drop=True)
@@ -986,7 +1031,7 @@ def clusterings_table(
         parts |= {title: chosen.loc[(chosen["setting"] == "clust") & (chosen["clustering"] == key), "accuracy"]
                   for key, title in CLUSTERINGS.items()}
         cells = {title: accuracy(values.mean(), stats.sem(values)) for title, values in parts.items()}
-        cells |= {f"sIB less {CLUSTERINGS[other]}": points(lead(runs, name, other, recipe, published)) for other in OTHERS}
+        cells |= {f"sIB minus {CLUSTERINGS[other]}": points(lead(runs, name, other, recipe, published)) for other in OTHERS}
         rows[(titles or {}).get(name, name)] = cells
     return pd.DataFrame(rows).T.rename_axis("Data set")
 

@@ -142,7 +142,7 @@ def _apart(claim: Claim, found: Found | None) -> str:
         return ""
     decimals = 1 if float(claim.precision or 1) < 1 else 0
     text = tables.number(found.value - printed, decimals)
-    return text if text.startswith("−") else f"+{text}"
+    return text if text.startswith("−") or not float(text) else f"+{text}"
 
 
 def _number(text: str) -> float:
@@ -195,6 +195,8 @@ def _by_sign(claim: Claim, found: Found) -> str:
     expected = {"+": 1.0, "-": -1.0}.get(claim.printed, _number(claim.printed))
     if within:
         return "undecided"
+    if expected == 0:  # a printed zero is on neither side
+        return "fails"
     return "directional" if (found.low > 0) == (expected > 0) else "fails"
 
 
@@ -360,7 +362,7 @@ def _change(e: Evidence, claim: Claim, recipe: str) -> Found | None:
 
 
 def _points(span: stats.Interval) -> str:
-    return f"{tables.number(span.estimate)} points, {tables.number(span.low)} to {tables.number(span.high)}"
+    return f"{tables.number(span.estimate)} points, {tables.end(span.low)} to {tables.end(span.high)}"
 
 
 def _at_64(e: Evidence, recipe: str, group: str) -> pd.DataFrame:
@@ -495,6 +497,23 @@ def _diminishes(e: Evidence, claim: Claim, recipe: str) -> Found | None:
     falls = gain.low > 0 and fall.low > 0 and means.sort_index().is_monotonic_decreasing
     value = float("nan") if gain.includes_zero or fall.includes_zero else float(falls)
     return Found(value, f"points at {text} ({_share(len(wide), e, 'topical')})")
+
+
+def _safe(e: Evidence, claim: Claim, recipe: str) -> Found | None:
+    """Whether inter-training is clearly worse than plain on no data set at no budget; undecided where it is somewhere by its
+    own interval, but nowhere when the paired t-tests of all are corrected together (Holm)."""
+    runs = _group(_under(e, recipe), claim.dataset)
+    runs = runs[runs["setting"].isin(["base", "clust"])]
+    sets = {key: both for key, both in stats.pairs(runs).groupby(["dataset", "budget"]) if len(both) >= FEW} if len(runs) else {}
+    if len({name for name, _ in sets}) < FEW:
+        return None
+    worse = {key: both["after"].mean() < both["before"].mean() for key, both in sets.items()}
+    ps = [stats.paired_t(both["before"], both["after"]).p for both in sets.values()]
+    at_all, corrected = ({key for key, p in zip(sets, tests, strict=True) if p < 0.05 and worse[key]} for tests in (ps, stats.holm(ps)))
+    titles = datasets.titles()
+    where = sentences.listed([f"{titles[name]} at {budget}" for name, budget in sets if (name, budget) in at_all]) or "none"
+    text = f"clearly below plain: {where}, of {len(sets)} pairs of a data set and a number of labels"
+    return Found(0.0 if corrected else math.nan if at_all else 1.0, text)
 
 
 def _clusterings(e: Evidence, claim: Claim, recipe: str) -> Found | None:
@@ -687,13 +706,14 @@ MEASURES: dict[str, Measure] = {
     "of_means_of_table_2": _of_means_of_table_2, "product": _product, "rank_of_reduction": _rank_of_reduction,
     "accuracy": _accuracy, "change": _change, "mean": _mean, "groups_apart": _groups_apart, "test": _test,
     "pooled": _pooled, "as_classes": _as_classes, "diminishes": _diminishes,
+    "safe": _safe,
     "clusterings": _clusterings, "against_method": _against_method, "lowest_nmi": _lowest_nmi,
     "nmi_and_reduction": _nmi_and_reduction, "nmi_and_clusters": _nmi_and_clusters, "seconds": _seconds,
     "misses_classes": _misses_classes, "separation": _separation, "separation_and_gain": _separation_and_gain, "ned": _ned, "dispersed": _dispersed, "more_dispersed": _more_dispersed,
     "permuted": _permuted,
 }  # fmt: skip
 DEPEND_ON_RECIPE = {
-    "change", "mean", "groups_apart", "test", "pooled", "as_classes", "diminishes", "clusterings", "against_method",
+    "change", "mean", "groups_apart", "test", "pooled", "as_classes", "diminishes", "safe", "clusterings", "against_method",
     "nmi_and_reduction", "nmi_and_clusters", "ned", "more_dispersed", "permuted",
 }  # fmt: skip
 
@@ -760,6 +780,12 @@ def table(judged: pd.DataFrame, part: str) -> pd.DataFrame:
     return rows[kept].rename(columns=titles)
 
 
+def _do(which: pd.Series, verb: str) -> str:
+    """How many, and what they do: "1 fails", "2 fail"."""
+    count = int(which.sum())
+    return f"{count} {verb}{'s' * (count == 1)}"
+
+
 def in_words(judged: pd.DataFrame) -> sentences.Prose:
     """How many claims could be tested here and how they fared, and how much of it depends on the recipe."""
     tested = judged[judged["verdict"].isin(["statistical", "directional", "undecided", "fails"])]
@@ -768,8 +794,8 @@ def in_words(judged: pd.DataFrame) -> sentences.Prose:
     tested = tested[~tested["id"].isin(twins)]
     held = tested["verdict"].isin(["statistical", "directional"])
     parts = [f"Of {len(judged)} printed numbers and statements, {len(tested)} are findings that could be tested here: "
-             f"{int(held.sum())} hold, {int((tested['verdict'] == 'undecided').sum())} stay undecided and "
-             f"{int((tested['verdict'] == 'fails').sum())} fail, under the paper's recipe. (Gain and error reduction "
+             f"{_do(held, 'hold')}, {_do(tested['verdict'] == 'undecided', 'stay')} undecided and "
+             f"{_do(tested['verdict'] == 'fails', 'fail')}, under the paper's recipe. (Gain and error reduction "
              "of a data set go together and are counted once here.)"]
     both = tested[tested["trained"].isin(["directional", "undecided", "fails"])]
     if len(both):
