@@ -1,5 +1,7 @@
 """What else to do with a few labels: augmentation by hand, classifiers on easy tasks, the store end to end."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -188,6 +190,29 @@ def test_effects_by_hand():
     assert "hurts: frozen (−10.3 against TF-IDF, ISEAR alone)" in few_labels.in_words(turned)
     level = scores(frozen={"isear": [0.4, 0.6]}, tfidf={"isear": [0.6, 0.4]})
     assert "cannot be told: frozen" in few_labels.in_words(level)
+
+
+def test_what_others_print_is_as_they_print_it():
+    chosen = few_labels.chosen_by_others().set_index(["Data set", "Labels"])
+    assert chosen.loc[("AG News", 64)].tolist() == ["80.0 ± 2.5", "82.4", "85.3"] and len(chosen) == 9
+    rates = few_labels.semi_supervised_by_others().set_index("Algorithm")
+    assert list(rates) == ["AG News, 40 labels", "AG News, 200 labels", "Yahoo! Answers, 500 labels", "Yahoo! Answers, 2,000 labels"]
+    assert rates.loc["supervised only"].tolist() == ["15.06", "14.25", "37.43", "33.26"]
+
+
+def test_the_penalty_of_open_data_is_chosen_on_the_real_labels(monkeypatch):
+    """The real labels contradict the open ones: only the strongest penalty, which says the commonest class of all, is right."""
+    rng = np.random.default_rng(0)
+    open_x = np.concatenate([rng.normal(-1, 0.1, (60, 1)), rng.normal(1, 0.1, (40, 1))])
+    codes = np.repeat([0, 1], [60, 40])
+    view = lambda train, test: SimpleNamespace(frozen={"train": train, "test": test})
+    monkeypatch.setattr(few_labels, "opened", lambda views: (view(open_x, None), np.arange(100), codes))
+    real = view(np.array([[1.0], [1.0], [-1.0]]), np.array([[1.0], [-1.0]]))
+    real.gold = {"train": np.array([0, 0, 0])}
+    assert few_labels._open_chosen(real, np.arange(3), 0).tolist() == [0, 0]
+    real = view(real.frozen["train"], real.frozen["test"])
+    real.gold = {"train": np.array([1, 1, 0])}
+    assert few_labels._open_chosen(real, np.arange(3), 0).tolist() == [1, 0]
 
 
 def test_fine_tuned_models_stand_beside_on_the_same_samples():

@@ -203,6 +203,19 @@ def test_texts_too_much_alike_for_the_clusters(folders):
 # Texts of one's own
 
 
+def test_texts_to_label_first_are_spread_over_the_clusters(folders):
+    frame = corpus()
+    frame.loc[frame.index % 2 > 0, "label"] = ""
+    frame.to_csv("half.csv", index=False)
+    folder, _ = reference.cluster_file("half.csv", n_clusters=6, label_first=12)
+    rows = pd.read_csv(folder / "clusters.csv", keep_default_na=False)
+    chosen = rows[rows["label_first"] == "yes"]
+    assert len(chosen) == 12 and set(chosen["label"]) == {""}
+    assert set(chosen["cluster"]) == set(rows.loc[(rows["label"] == "") & (rows["cluster"] != ""), "cluster"])
+    assert "each of which needs one" in refused(reference.cluster_file, "half.csv", n_clusters=6, label_first=3)
+    assert "every text has a label" in refused(reference.cluster_file, "small.csv", n_clusters=6, label_first=12)
+
+
 def test_a_file_is_clustered(folders):
     folder, found = reference.cluster_file("small.csv", n_clusters=6)
     rows, terms = pd.read_csv(folder / "clusters.csv"), pd.read_csv(folder / "terms.csv")

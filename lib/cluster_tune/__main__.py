@@ -183,12 +183,15 @@ def _cluster(options: argparse.Namespace) -> None:
             options.clusters,
             options.seed,
             progress,
+            options.label_first,
         )
     for note in found.notes:
         print(f"note: {note}")
     for row in found.terms.head(5).itertuples():
         print(f"cluster {row.cluster}, {row.size:,} texts: {row.terms}")
     print(f"{len(found.labels):,} texts in {len(found.terms)} clusters: clusters.csv and terms.csv in '{folder}'")
+    if options.label_first:
+        print(f"{options.label_first:,} texts to label first, spread over the clusters, are marked in the column label_first")
     if found.agreement:
         print("with the labels: NMI {nmi:.3f}, AMI {ami:.3f}, ARI {ari:.3f}".format(**found.agreement))
 
@@ -460,6 +463,7 @@ def parser() -> argparse.ArgumentParser:
     k = design.N_CLUSTERS
     one.add_argument("--clusters", type=int, default=k, metavar="K", help=f"default: {k}")
     one.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+    one.add_argument("--label-first", type=int, default=0, metavar="N", help="mark N texts to label first, some of each cluster")
     one.add_argument("--out", metavar="FOLDER", help="where to write (default: TEXTS-clusters)")
     one.set_defaults(call=_cluster)
 

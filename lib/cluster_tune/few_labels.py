@@ -693,6 +693,24 @@ def best_in_words(scores: pd.DataFrame) -> sentences.Prose:
     return sentences.Prose("\n".join(lines))
 
 
+def chosen_by_others() -> pd.DataFrame:
+    """The PATRON paper's accuracies (%) of fine-tuned models, by how the texts to label were chosen."""
+    frame, titles = results.published("peer_patron"), datasets.titles()
+    return pd.DataFrame({
+        "Data set": frame["dataset"].map(titles), "Labels": frame["budget"],
+        "Drawn at random": [f"{tables.number(mean)} ± {tables.number(sd)}" for mean, sd in zip(frame["ft_random"], frame["ft_random_sd"])],
+        "By k-means clusters": frame["ft_bert_km"].map(tables.number), "By PATRON": frame["ft_patron"].map(tables.number)})
+
+
+def semi_supervised_by_others() -> pd.DataFrame:
+    """The USB benchmark's error rates (%) of semi-supervised algorithms on two of the data sets."""
+    frame, titles = results.published("peer_usb"), datasets.titles()
+    named = {"ag_news": titles["ag_news"], "yahoo": titles["yahoo_answers"]}
+    columns = {column: f"{named[column.rpartition('_')[0]]}, {int(column.rpartition('_')[2]):,} labels" for column in frame.columns[1:]}
+    return pd.DataFrame({"Algorithm": frame["algorithm"].str.replace("_", " ")} | {
+        title: frame[column].map(lambda rate: tables.number(rate, 2)) for column, title in columns.items()})
+
+
 def advice() -> pd.DataFrame:
     """What the page advises, and the method here that does it."""
     rows = [(answer.advice, answer.title) for answer in METHODS.values()]

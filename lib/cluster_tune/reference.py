@@ -473,6 +473,17 @@ def _notes(found: np.ndarray, terms: int, n_clusters: int) -> Iterable[str]:
         yield f"the texts have only {terms} terms for {n_clusters} clusters; fewer clusters would say as much"
 
 
+def _marked(clusters: np.ndarray, labels: pd.Series | None, count: int, seed: int) -> np.ndarray:
+    """Which texts to label first, bool (n,): `count` of those that have a cluster and no label."""
+    free = clusters >= 0 if labels is None else (clusters >= 0) & (labels == "").to_numpy()
+    marked = np.zeros(len(clusters), bool)
+    if count and not free.any():
+        raise InputError("every text has a label, so that there is none to label first; leave --label-first out")
+    if count:
+        marked[np.flatnonzero(free)[baselines.labelled_members(clusters[free], count, seed)]] = True
+    return marked
+
+
 def cluster_file(
     path: str,
     out: str | None = None,
@@ -481,11 +492,14 @@ def cluster_file(
     n_clusters: int = design.N_CLUSTERS,
     seed: int = 0,
     progress: Callable | None = None,
+    label_first: int = 0,
 ) -> tuple[Path, Clustered]:
     """Cluster the texts of a file of one's own; the folder written to, and what was found.
 
     In the folder, `FILE-clusters` where none is given: `clusters.csv`, a row a text in the file's order, with no
-    cluster for a text without words; `terms.csv`, a row a cluster, the largest first.
+    cluster for a text without words; `terms.csv`, a row a cluster, the largest first. With `label_first`, that many texts
+    without a label are marked in a column of that name, spread over the clusters as the nearest-cluster classifier has it
+    (section 5.4). InputError for too few or too many of them.
     """
     frame = datasets.read(path, text_column, label_column)
     folder = Path(out or f"{datasets.stem(path)}-clusters")
@@ -493,13 +507,15 @@ def cluster_file(
     paths.writable(folder)
     try:
         found = cluster(frame["text"], frame.get("label"), n_clusters, seed, progress=progress)
+        marked = _marked(found.labels, frame.get("label"), design.whole("label_first", label_first, 0), seed)
     except BaseException:
         if new:
             folder.rmdir()  # nothing is in it yet
         raise
     ids = pd.array(found.labels, "Int32")  # without an index, so that row meets row
     ids[found.labels < 0] = pd.NA
-    rows = pd.DataFrame({"row": range(1, len(frame) + 1), "cluster": ids, **frame})
+    first = {"label_first": np.where(marked, "yes", "")} if label_first else {}
+    rows = pd.DataFrame({"row": range(1, len(frame) + 1), "cluster": ids, **first, **frame})
     for name, table in (("clusters", rows), ("terms", found.terms)):
         content = table.to_csv(index=False, lineterminator="\n", float_format="%.6g")
         results.write_atomically(folder / f"{name}.csv", content.encode())
