@@ -48,7 +48,7 @@ def test_changes_to_a_recipe():
     "change, says",
     [
         ({"setting": "clusters"}, "unknown setting 'clusters'; did you mean 'clust'"),
-        ({"recipe": "fair"}, "unknown recipe 'fair'; known: paper, trained, updates-10, updates-160"),
+        ({"recipe": "fair"}, "unknown recipe 'fair'; known: paper, paper-then-trained, trained, updates-10, updates-160"),
         ({"clustering": "kmean"}, "unknown clustering 'kmean'; did you mean 'kmeans'"),
         ({"setting": "base"}, "uses no clustering"),
         ({"budget": "64"}, "budget '64' is not a whole number"),
@@ -77,7 +77,8 @@ def test_the_paper_profile_block_by_block():
     assert count(recipe=design.SWEEP) == 5 * 2 * 4 * 2 * 5
     assert {run.budget for run in runs if run.recipe in design.SWEEP} == {64, 256}
     assert count(clustering=["kmeans"]) == count(clustering=["hartigan"]) == 79 * 5
-    assert len(runs) == (4 + 2 + 2) * 79 * 5 + 400
+    assert count(recipe=[design.CROSSED]) == count(recipe=[design.CROSSED], setting=["clust"], dataset=design.NINE) == 9 * 5
+    assert len(runs) == (4 + 2 + 2) * 79 * 5 + 400 + 45
     assert min(run.budget for run in runs if run.dataset == "20_newsgroups") == 128
 
 

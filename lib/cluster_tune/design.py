@@ -192,6 +192,7 @@ PROFILES = {
         (*NINE, "docstrings"),
         (
             *(Block(MAIN, ("paper", "trained"), (budget,)) for budget in (64, 128, 256)),
+            Block(("clust",), (CROSSED,), (64,), datasets=NINE),
             Block(MAIN, tuple(SWEEP), (64, 256), datasets=("ag_news", "isear", "polarity")),
             Block(("mlm", "mlm+clust"), ("paper",), (64, 128, 256), datasets=("isear", "sms_spam", "ag_news")),
         ),
@@ -202,6 +203,7 @@ PROFILES = {
         (
             Block(SETTINGS, ("paper",), BUDGETS[:1]),
             Block(MAIN, ("trained",), BUDGETS[:1]),
+            Block(("clust",), (CROSSED,), BUDGETS[:1], datasets=NINE),
             Block(SETTINGS, ("paper",), BUDGETS[1:]),
             Block(MAIN, ("trained",), BUDGETS[1:]),
             Block(MAIN, tuple(SWEEP), (64, 256), datasets=("ag_news", "dbpedia", "isear", "subjectivity", "polarity")),
