@@ -276,6 +276,16 @@ def test_growth_has_a_row_for_each_size_and_gaps_where_one_package_has_no_times(
     assert table.iloc[1].tolist() == ["cores", "1", "2", "−1.00", "–", "1.00", "–"]
 
 
+def test_a_wide_frame_is_shown_in_parts():
+    wide = pd.DataFrame([[f"cell{i}" for i in range(11)]], columns=list("abcdefghijk"), index=pd.Index(["x"], name="row"))
+    html = tables.show(wide, most=7)._repr_html_()
+    first, second = html.split("</table>")[:2]
+    assert html.count("<table") == 2 and "cell5" in first and "cell5" not in second and "cell10" in second
+    assert ("<th>row</th>" in first) and ("<th>row</th>" in second)
+    assert tables.show(wide)._repr_html_().count("<table") == tables.show(wide.iloc[:, :7], most=7)._repr_html_().count("<table") == 1
+    assert tables.show(pd.DataFrame({"one": [1]}), most=2)._repr_html_().count("<table") == 1
+
+
 def test_the_cost_of_a_profile():
     lengths = pd.DataFrame({"dataset": ["x", "x", "y"], "words": [20, 40, 5000], "count": [1, 1, 7]})  # means 30 and 100
     plans = {"small": (2, {"x": (288_000, 720_000)}), "large": (2000, {"x": (288_000, 720_000), "y": (86_400, 216_000)})}

@@ -1040,22 +1040,31 @@ def clusterings_table(
 
 
 class Shown:
-    """A frame as a notebook shows it: escaped HTML, no row numbers, no formulas made of a text's dollar signs."""
+    """A frame as a notebook shows it: escaped HTML, no row numbers, no formulas made of a text's dollar signs. One with more
+    than `most` columns beside its first is shown in parts, one below the other, which all begin with that one."""
 
-    def __init__(self, frame: pd.DataFrame, longest: int):
-        self.frame = frame.map(lambda cell: clip(cell, longest))
+    def __init__(self, frame: pd.DataFrame, longest: int, most: int | None = None):
+        self.frame, self.most = frame.map(lambda cell: clip(cell, longest)), most
 
     def __repr__(self) -> str:
         return self.frame.to_string(index=False)
 
     def _repr_html_(self) -> str:
-        with pd.option_context("display.max_colwidth", None):
-            table = self.frame.to_html(index=False, escape=True, border=0, na_rep=MISSING)
-        for apart in (" ± ", " %"):  # a number stays in one line, also in a narrow column
-            table = table.replace(apart, apart.replace(" ", "\u00a0"))
-        table = re.sub(r"(\[−?[\d.]+,) (−?[\d.]+\])", "\\1\u00a0\\2", table)  # and so does an interval
-        # Both classes keep MathJax out, in the book and in a notebook: "$5 ... $6" is a text's own business.
-        return f'<div class="tex2jax_ignore mathjax_ignore" style="overflow-x: auto">{table}</div>'
+        columns = list(range(self.frame.shape[1]))
+        first, others = columns[:1], columns[1:]
+        parts = math.ceil(len(others) / (self.most or len(others) or 1)) or 1
+        each = math.ceil(len(others) / parts)  # as many in each part, give or take one
+        return "\n".join(_as_html(self.frame.iloc[:, [*first, *others[part * each : (part + 1) * each]]]) for part in range(parts))
+
+
+def _as_html(frame: pd.DataFrame) -> str:
+    with pd.option_context("display.max_colwidth", None):
+        table = frame.to_html(index=False, escape=True, border=0, na_rep=MISSING)
+    for apart in (" ± ", " %"):  # a number stays in one line, also in a narrow column
+        table = table.replace(apart, apart.replace(" ", "\u00a0"))
+    table = re.sub(r"(\[−?[\d.]+,) (−?[\d.]+\])", "\\1\u00a0\\2", table)  # and so does an interval
+    # Both classes keep MathJax out, in the book and in a notebook: "$5 ... $6" is a text's own business.
+    return f'<div class="tex2jax_ignore mathjax_ignore" style="overflow-x: auto">{table}</div>'
 
 
 def markdown(frame: pd.DataFrame) -> str:
@@ -1064,10 +1073,11 @@ def markdown(frame: pd.DataFrame) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def show(frame: pd.DataFrame, longest: int = 300) -> Shown:
-    """The frame for display; texts are cut after `longest` characters. A named index becomes a column; row numbers go."""
+def show(frame: pd.DataFrame, longest: int = 300, most: int | None = None) -> Shown:
+    """The frame for display; texts are cut after `longest` characters. A named index becomes a column; row numbers go. With
+    `most`, a wide frame is shown in parts of at most so many columns beside the first."""
     named = any(name is not None for name in frame.index.names)
-    return Shown(frame.reset_index() if named else frame, longest)
+    return Shown(frame.reset_index() if named else frame, longest, most)
 
 
 def clip(cell, longest: int = 300):
