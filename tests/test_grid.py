@@ -295,6 +295,15 @@ def test_all_pages_compute_what_is_missing_and_say_how_much_is_there(here, tiny_
     assert f"{page}: 4 of 4 runs" in out and "left out: isear (no facts in" in error
 
 
+def test_chapters_are_made_of_the_paper_s_data_sets_alone(here, monkeypatch, tiny_folder, capsys):
+    monkeypatch.setattr(pages, "make", lambda name, **_: f"made {name}")
+    monkeypatch.setattr(pages, "chapters", lambda: ["results"])
+    asked = ["page", "--all", "--encoder", str(tiny_folder), "-p", "compute=false", "--profile"]
+    for profile, made in (("smoke", False), ("cpu", True)):
+        __main__.main([*asked, profile])
+        assert ("made results" in capsys.readouterr().out) is made
+
+
 def test_a_file_that_is_not_there_leaves_the_other_pages(here, monkeypatch, tmp_path, tiny_folder, capsys):
     """Paths are known by other names, under which they are left out."""
     monkeypatch.setenv("CLUSTER_TUNE_BOOK", str(tmp_path / "book"))

@@ -48,7 +48,7 @@ IMPORTS = {
     "launch": "paths",
     "citation": "paths",
     "provenance": "paths design datasets results reach launch",
-    "pages": "paths datasets provenance launch",
+    "pages": "paths datasets encoders provenance launch",
     "__main__": "paths design datasets encoders glove clustering reference experiment results tables figures pages "
                 "progress processes verdicts few_labels labelling provenance launch citation",
     "progress": "",

@@ -8,7 +8,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from papermill.exceptions import PapermillExecutionError
 
-from cluster_tune import pages
+from cluster_tune import pages, provenance
 from cluster_tune.errors import InputError
 
 DEFAULTS = "dataset = 'docstrings-small'\nrate = 1e-4\nbudgets = (64, 128)\ncompute = False\nlimit = None"
@@ -197,8 +197,13 @@ def test_a_chapter_of_another_encoder_lies_beside_its_results(checkout):
     assert page == checkout / "results" / "pages" / "org-bert" / "results.ipynb"
     assert nbformat.read(page, as_version=4).cells[-1].outputs[0].data["text/plain"] == "'org/bert'"
     assert (checkout / "book" / "results.ipynb").read_bytes() == before
+    assert provenance.stale(page) == []
     with pytest.raises(InputError, match="unknown template 'speed'"):
         pages.make("speed", template="speed", progress=False)
+    with pytest.raises(InputError, match="is the book's own; cluster-tune refresh renews it"):
+        pages.make("results", template="results", progress=False)
+    escaping = pages.make("results", template="results", progress=False, parameters={"encoder": ".."})
+    assert escaping.parent.parent == checkout / "results" / "pages" and escaping.resolve() == escaping
 
 
 def test_parameters_must_be_plain_literals(checkout):

@@ -171,9 +171,11 @@ def test_the_answer_in_short_counts_the_verdicts():
 
 
 def test_whose_numbers_a_chapter_shows():
-    assert sentences.encoder_in_words("bert-base") == "All numbers of ours come from BERT, the paper's own encoder."
-    assert "come from MiniLM, which is another encoder" in sentences.encoder_in_words("minilm")
-    assert "come from `org/other`, which is another" in sentences.encoder_in_words("org/other")
+    assert sentences.encoder_in_words("bert-base", several()) == "All numbers of ours come from BERT, the paper's own encoder."
+    assert "come from MiniLM, which is another encoder" in sentences.encoder_in_words("minilm", several())
+    assert "come from `org/other`, which is another" in sentences.encoder_in_words("org/other", several())
+    with pytest.raises(InputError, match="no results of the encoder 'x'; compute some with cluster-tune grid --encoder x"):
+        sentences.encoder_in_words("x", several()[:0])
 
 
 def test_which_stage_makes_the_difference():
@@ -186,6 +188,8 @@ def test_which_stage_makes_the_difference():
     assert "is clearly below plain on 1 of 1 (Set A); too few runs so far: b and style." in first
     assert "is clearly above that at the paper's rate on 1 of 1 (Set A)" in second
     assert "so far" in sentences.crossed_in_words(trained(), PRINTED)
+    alike = frame[frame["recipe"] != "paper"].assign(inter_learning_rate=3e-5)
+    assert "at the same rate" in sentences.crossed_in_words(alike, PRINTED)
 
 
 def test_all_settings_side_by_side():
@@ -205,9 +209,9 @@ def test_advice_is_what_the_runs_come_to():
     recipe = SimpleNamespace(batch_size=16, min_updates=100)
     measured = pd.DataFrame({"way": ["ours", "ours", "tuned"], "train_texts_a_second": [100.0, 50.0, 1.0], "machine": ["X", "Y", "X"]})
     lines = sentences.advice_in_words(trained(), PRINTED, measured, recipe, {"a": "Set A"}).splitlines()
-    assert "changes its accuracy by 40.0 points (Set A)" in lines[0] and "then adds is −1.0 points (Set A)." in lines[0]
-    assert lines[1].startswith("- Inter-training, by the trained recipe: with 64 labels it clearly helps on 0 and clearly hurts on 0 of 1 data set.")
-    assert "(X; Y), 15,000 short texts take 3 to 5 minutes" in lines[2] and "100 updates of fine-tuning take 16 to 32 seconds" in lines[2]
+    assert "changes its accuracy by 40.0 points (Set A)" in lines[0] and lines[0].endswith("Inter-training then adds nothing: at best −1.0 points (Set A).")
+    assert lines[1].startswith("- Inter-training, by the trained recipe: with 64 labels it clearly helps on 0 and clearly hurts on 0 of 1 data set. On the others these runs do not tell.")
+    assert "(X; Y), 15,000 short texts take 2 to 5 minutes" in lines[2] and lines[2].endswith("100 updates of fine-tuning 16 to 32 seconds.")
     assert "too few runs" in sentences.advice_in_words(trained()[:0], PRINTED, measured, recipe)
 
 
@@ -215,9 +219,12 @@ def test_nmi_where_inter_training_hurts():
     frame = pd.concat([both([0.3] * 3, [0.2, 0.2, 0.201], recipe="trained"), both([0.3] * 3, [0.3, 0.31, 0.29], dataset="b", recipe="trained"),
                        both([0.3] * 3, [0.4, 0.4, 0.401], dataset="style", budget=128, recipe="trained")])
     lines = sentences.nmi_of_losses_in_words(frame, agreements({"a": 0.1, "b": 0.5, "style": 0.05}), PRINTED, "trained", {"a": "Set A"}).splitlines()
-    assert lines[0].endswith("with their NMI: Set A (0.10).") and lines[1] == "- Clearly helped with some: style (0.05)."
-    assert lines[2] == "- Of the data sets of higher NMI than those that were hurt (b), none was clearly hurt."
-    assert sentences.nmi_of_losses_in_words(frame[:0], agreements({"a": 0.1}), PRINTED, "trained") == "No difference is clear yet."
+    assert lines == ["- Clearly hurt with at least one number of labels: Set A (0.10).", "- Clearly helped with at least one number of labels: style (0.05).",
+                     "- Neither, with any number: b (0.50).",
+                     "- Hurt are 0 of the 1 whose NMI is above their median, 0.10 and 1 of the 2 whose NMI is not above their median, 0.10."]
+    none = sentences.nmi_of_losses_in_words(frame[frame["dataset"] == "b"], agreements({"a": 0.1}), PRINTED, "trained")
+    assert none.startswith("- Clearly hurt with at least one number of labels: none.") and "Neither, with any number: b (–)." in none
+    assert "too few runs" in sentences.nmi_of_losses_in_words(frame[:0], agreements({"a": 0.1}), PRINTED, "trained")
 
 
 def test_the_largest_class_of_the_test_part():

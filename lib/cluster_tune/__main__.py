@@ -230,7 +230,7 @@ def _gather(options: argparse.Namespace) -> None:
 
 
 def _page(options: argparse.Namespace) -> None:
-    from cluster_tune import encoders, pages
+    from cluster_tune import datasets, encoders, pages
 
     parameters = dict(_pair(text) for text in options.parameters)
     if options.all:
@@ -239,7 +239,8 @@ def _page(options: argparse.Namespace) -> None:
     _refuse(options, "without --all", "datasets", "mlm_epochs", "device", "precision", "keep_models", "processes")
     if not options.name:
         raise InputError("page needs the name of a data set, or --all")
-    template = options.template or (options.name if options.name in pages.chapters() else "dataset")
+    own = datasets.is_path(options.name) or datasets.is_own(options.name)
+    template = options.template or (options.name if not own and pages.is_chapter(options.name) else "dataset")
     given = {"profile": options.profile, "encoder": options.encoder}
     if options.first_run:
         _refuse(options, "with --first-run", "title", "out", "profile", "encoder")
@@ -247,7 +248,7 @@ def _page(options: argparse.Namespace) -> None:
     else:
         out, title = options.out, options.title
         usual = {"profile": "cpu", "compute": "false"} if template == "dataset" else {}
-        if template != "dataset" and options.encoder:  # a chapter asks the store, which has an encoder by its name
+        if options.encoder and pages.is_chapter(template):  # a chapter asks the store, which has an encoder by its name
             given["encoder"] = encoders.name_of(options.encoder)
         parameters = usual | {key: value for key, value in given.items() if value} | parameters
         if template == "dataset" and not pages.convert("compute", parameters["compute"], True):
@@ -273,7 +274,7 @@ def _refuse(options: argparse.Namespace, where: str, *names: str) -> None:
     for name in names:
         if (value := getattr(options, name)) is not None and value is not False and value != []:
             shown = name.upper() if name == "name" else f"--{name.replace('_', '-')}"
-            raise InputError(f"{shown} has no meaning {where}; leave it out, or see cluster-tune page --help")
+            raise InputError(f"{shown} has no meaning {where}; leave it out, or see cluster-tune {options.command} --help")
 
 
 def _pages(options: argparse.Namespace, parameters: dict[str, str]) -> None:
@@ -295,7 +296,8 @@ def _pages(options: argparse.Namespace, parameters: dict[str, str]) -> None:
             print(f"{pages.make(name, parameters=given)}: {done} of {len(grid)} runs")
         except InputError as error:
             left_out.append(f"{name} ({error})")
-    whole = not options.datasets and options.encoder != "minilm"  # the chapters of the book's own are refreshed as they are
+    # The book's own chapters are refreshed as they are, and all are about the paper's data sets.
+    whole = not options.datasets and options.encoder != "minilm" and not set(grids).isdisjoint(design.NINE)
     for name in pages.chapters() if whole else ():
         try:
             print(pages.make(name, template=name, parameters={"encoder": encoders.name_of(options.encoder)}))
@@ -513,9 +515,10 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--encoder", help="as for run (default: minilm)")
     one.add_argument("--mlm-epochs", type=int, metavar="N", help="with --all: as for grid")
     _device(one, "with --all: ", given=False)
-    one.add_argument("--template", help="a notebook of notebooks/ (default: dataset)")
+    one.add_argument("--template", help="a notebook of notebooks/ (default: dataset, or the chapter that NAME is)")
     one.add_argument("--title", help="the page's title (default: the data set's)")
-    one.add_argument("--out", help="where to write it (default: book/datasets/NAME.ipynb, of a file results/pages/FILE.ipynb)")
+    one.add_argument("--out", help="where to write it (default: book/datasets/NAME.ipynb; of a file results/pages/FILE.ipynb, for another encoder "
+                     "results/pages/ENCODER/NAME.ipynb)")
     one.add_argument("--first-run", action="store_true", help="the template's smoke run, to book/first_run.ipynb")
     one.add_argument("-p", dest="parameters", action="append", default=[], metavar="NAME=VALUE", help="a parameter")
     one.set_defaults(call=_page)

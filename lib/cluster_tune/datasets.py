@@ -120,7 +120,7 @@ REGISTRY = {
             "US government open data (public domain)", "cfpb2021complaints",
             split=_WHOLE + _TRIMMED,
             note="The database has renamed its products twice; the names are merged here into 10 classes, "
-                 "where the paper counts 15. Its complaints are of other years than the paper's.",
+                 "where the paper counts 15.",
             files={
                 "complaints.csv": "https://www.consumerfinance.gov/data-research/consumer-complaints/search/api/v1/"
                 "?format=csv&no_aggs=true&has_narrative=true&field=all"

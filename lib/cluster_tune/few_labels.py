@@ -693,6 +693,11 @@ def best_in_words(scores: pd.DataFrame) -> sentences.Prose:
     return sentences.Prose("\n".join(lines))
 
 
+def stored_as(encoder: str) -> str:
+    """The name that the store has for an encoder, which may be given as a folder."""
+    return encoders.name_of(encoder)
+
+
 def chosen_by_others() -> pd.DataFrame:
     """The PATRON paper's accuracies (%) of fine-tuned models, by how the texts to label were chosen."""
     frame, titles = results.published("peer_patron"), datasets.titles()

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from cluster_tune import datasets, launch, paths, provenance
+from cluster_tune import datasets, encoders, launch, paths, provenance
 from cluster_tune.errors import InputError, unknown
 
 MAX_LINES = 15  # of code in a cell; what is longer belongs in the library
@@ -36,7 +36,7 @@ def make(
     parameters: Mapping[str, object] | None = None,
     progress: bool = True,
 ) -> Path:
-    """Execute `notebooks/<template>.ipynb` and write the page; returns where it is.
+    """Execute `notebooks/<template>.ipynb`, or a chapter for another encoder, and write the page; returns where it is.
 
     The page is `book/datasets/<name>.ipynb` for the template `dataset` and `book/<name>.ipynb` for any other, unless
     `out` says otherwise. One of texts of the user's own lies beside their results, in `pages/`: the book lists its
@@ -55,6 +55,8 @@ def make(
     source = find(template)
     values = arguments(source, name, parameters or {})
     target = Path(out) if out else _target(name, template, _other_encoder(source, values))
+    if target.resolve() == source.resolve():
+        raise InputError(f"'{paths.shown(source)}' is the book's own; cluster-tune refresh renews it, --encoder makes it for another")
     folder = paths.writable(target.resolve().parent)
     heading = title or (_title(name) if template == "dataset" else None)
     notebook = _execute(source, values, progress, target, template)
@@ -100,16 +102,21 @@ def find(template: str) -> Path:
     file = folder / f"{template}.ipynb"
     if file.is_file():
         return file
-    if template not in chapters():
-        raise unknown("template", template, [f.stem for f in folder.glob("*.ipynb")])
+    if not is_chapter(template):
+        raise unknown("template", template, [*(f.stem for f in folder.glob("*.ipynb")), *chapters()])
     return paths.book() / f"{template}.ipynb"
 
 
+def is_chapter(name: str) -> bool:
+    """Whether the book has a chapter of that name which can show another encoder's results: one with a parameter for it that was
+    not made from a template itself."""
+    file = paths.book() / f"{name}.ipynb"
+    return file.is_file() and _template(file) is None and set(defaults(file)) == {"encoder"}
+
+
 def chapters() -> list[str]:
-    """The book's chapters that can show another encoder's results: those with a parameter for it, but for what has a template."""
-    templates = {file.stem for file in (paths.root() / "notebooks").glob("*.ipynb")}
-    known = {file.stem: defaults(file) for file in paths.book().glob("*.ipynb") if file.stem not in templates}
-    return sorted(name for name, parameters in known.items() if "encoder" in parameters and "dataset" not in parameters)
+    """The names of all such chapters."""
+    return sorted(file.stem for file in paths.book().glob("*.ipynb") if is_chapter(file.stem))
 
 
 def defaults(template: Path) -> dict[str, object]:
@@ -397,7 +404,7 @@ def _other_encoder(template: Path, values: Mapping[str, object]) -> str:
     """The encoder that a page is asked for, as the name of a folder; '' for the template's own."""
     usual = defaults(template).get("encoder", "")
     asked = str(values.get("encoder", usual))
-    return "" if asked == usual else re.sub(r"[^\w.-]+", "-", Path(asked).name if Path(asked).is_dir() else asked)
+    return "" if asked == usual else re.sub(r"^\.+|[^\w.-]+", "-", encoders.name_of(asked))
 
 
 def _is_template(file: Path) -> bool:

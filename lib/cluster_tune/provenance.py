@@ -327,8 +327,9 @@ def _stale_cells(notebook, noted: Mapping) -> Iterator[str]:
     if template := noted.get("template"):
         import nbformat
 
-        file = paths.root() / "notebooks" / f"{template}.ipynb"
-        if not file.is_file() or _text(nbformat.read(file, as_version=4)) != _text(notebook):
+        places = paths.root() / "notebooks", paths.book()  # the latter for a chapter that shows another encoder
+        file = next((file for place in places if (file := place / f"{template}.ipynb").is_file()), None)
+        if file is None or _text(nbformat.read(file, as_version=4)) != _text(notebook):
             yield f"its template {template} changed"
 
 

@@ -477,8 +477,6 @@ def _marked(clusters: np.ndarray, labels: pd.Series | None, count: int, seed: in
     """Which texts to label first, bool (n,): `count` of those that have a cluster and no label."""
     free = clusters >= 0 if labels is None else (clusters >= 0) & (labels == "").to_numpy()
     marked = np.zeros(len(clusters), bool)
-    if count and not free.any():
-        raise InputError("every text has a label, so that there is none to label first; leave --label-first out")
     if count:
         marked[np.flatnonzero(free)[baselines.labelled_members(clusters[free], count, seed)]] = True
     return marked
@@ -502,12 +500,15 @@ def cluster_file(
     (section 5.4). InputError for too few or too many of them.
     """
     frame = datasets.read(path, text_column, label_column)
+    label_first = design.whole("label_first", label_first, 0)
+    if label_first and "label" in frame and (frame["label"] != "").all():
+        raise InputError("every text has a label, so that there is none to label first; leave --label-first out")
     folder = Path(out or f"{datasets.stem(path)}-clusters")
     new = not folder.exists()
     paths.writable(folder)
     try:
         found = cluster(frame["text"], frame.get("label"), n_clusters, seed, progress=progress)
-        marked = _marked(found.labels, frame.get("label"), design.whole("label_first", label_first, 0), seed)
+        marked = _marked(found.labels, frame.get("label"), label_first, seed)
     except BaseException:
         if new:
             folder.rmdir()  # nothing is in it yet

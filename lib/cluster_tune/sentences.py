@@ -10,6 +10,7 @@ from itertools import combinations
 import pandas as pd
 
 from cluster_tune import stats
+from cluster_tune.errors import InputError
 from cluster_tune.tables import (
     CLUSTERINGS, CROSSED, FEW, FEWER, HURTS, KINDS, NONE, ONLY, OTHERS, PAPERS_WORD_EPOCHS, PARTLY, RECIPES, REFERENCE, REMAINS, SEPARATION,
     TITLES, UNCLEAR, UNTRAINED, WORDS, beyond_half, budgets_of, counted_texts, crossed, difference, interval, judged, lead, number, p_value,
@@ -39,8 +40,10 @@ class Prose(str):
         return str(self)
 
 
-def encoder_in_words(encoder: str) -> Prose:
-    """Whose numbers a chapter shows, and what they can be beside the paper's."""
+def encoder_in_words(encoder: str, rows: pd.DataFrame) -> Prose:
+    """Whose numbers a chapter shows, and what they can be beside the paper's. InputError where there are no `rows` of it."""
+    if rows.empty:
+        raise InputError(f"there are no results of the encoder '{encoder}'; compute some with cluster-tune grid --encoder {encoder}")
     if encoder == PAPERS:
         return Prose(f"All numbers of ours come from {ENCODERS[encoder]}, the paper's own encoder.")
     name = ENCODERS.get(encoder, f"`{encoder}`")
@@ -555,6 +558,9 @@ def crossed_in_words(runs: pd.DataFrame, published: pd.DataFrame, titles: Mappin
     found = {name: both for name in budgets_of(published) if (both := crossed(runs, name, published)) is not None}
     if not found:
         return Prose("No model was inter-trained by the paper's recipe and fine-tuned by the trained one so far.")
+    rates = runs.loc[runs["setting"] == "clust"].groupby("recipe")["inter_learning_rate"].unique() if "inter_learning_rate" in runs else {}
+    if len(rates) == 2 and set(rates.iloc[0]) == set(rates.iloc[1]):
+        return Prose("Both recipes inter-train this encoder at the same rate, so that there is nothing to tell apart.")
     names, what = list(budgets_of(published)), "IT:CLUST, inter-trained at the paper's rate and fine-tuned by the trained recipe,"
     first, second = ([(name, both[place]) for name, both in found.items()] for place in (0, 1))
     beside = "that at the paper's rate"
@@ -581,48 +587,56 @@ def advice_in_words(
     adds with how many labels, and what each takes. `measured` is the benchmark of training, `recipe` the trained one's
     `design.Recipe`."""
     least, trained = budgets_of(published), runs[runs["recipe"] == "trained"]
-    first = runs[(runs["budget"] == runs["dataset"].map(least))]
-    plain = 100 * first[first["setting"] == "base"].pivot_table("accuracy", "dataset", "recipe").reindex(columns=["paper", "trained"])
-    worth = (plain["trained"] - plain["paper"]).dropna()
+    plain = runs[(runs["budget"] == runs["dataset"].map(least)) & (runs["setting"] == "base")]
+    both = stats.matched(*(plain[plain["recipe"] == name] for name in ("paper", "trained"))).groupby("dataset")
+    worth = {name: number(100 * stats.differences(part).estimate) for name, part in both if len(part) >= FEW}
     found = {name: gained.estimate for name in least if (gained := difference(runs, name, "trained", published)) is not None}
-    if worth.empty or not found:
+    if not worth or not found:
         return Prose("There are too few runs for advice yet.")
-    ends = [f"{number(worth[name])} points ({(titles or {}).get(name, name)})" for name in (worth.idxmin(), worth.idxmax())]
+    ends = [f"{worth[name]} points ({(titles or {}).get(name, name)})"
+            for name in (end(worth, key=lambda name: float(worth[name].replace("−", "-"))) for end in (min, max))]
     most = max(found, key=found.get)
-    lines = [f"- Training the plain model for longer, by the trained recipe in place of the paper's, changes its accuracy by "
-             f"{_from_to(ends)}. The most that inter-training then adds is {number(100 * found[most])} points "
-             f"({(titles or {}).get(most, most)}).", *_helps(trained, least), *_takes(measured, recipe)]
-    return Prose("\n".join(lines))
+    best = f"{number(100 * found[most])} points ({(titles or {}).get(most, most)})"
+    then = f"The most that inter-training then adds is {best}" if found[most] > 0 else f"Inter-training then adds nothing: at best {best}"
+    return Prose("\n".join([
+        f"- Training the plain model for longer, by the trained recipe in place of the paper's, changes its accuracy by {_from_to(ends)}. "
+        f"{then}.", *_helps(trained, least), *_takes(measured, recipe)]))
 
 
 def nmi_of_losses_in_words(
     runs: pd.DataFrame, agreement: pd.DataFrame, published: pd.DataFrame, recipe: str, titles: Mapping[str, str] | None = None
 ) -> Prose:
-    """Whether NMI tells where inter-training clearly hurts, with any number of labels that was run under one recipe."""
+    """Where inter-training clearly hurts or helps with any number of labels that was run under one recipe, with each data set's
+    NMI in brackets, and whether those that are hurt lie on one side of the median."""
     nmi = agreement[agreement["clustering"] == "sib"].groupby("dataset")["nmi"].mean()
     matched = stats.pairs(runs[(runs["recipe"] == recipe) & runs["dataset"].isin(list(budgets_of(published)))])
     clear = {key: gained.estimate > 0 for key, both in matched.groupby(["dataset", "budget"])
              if len(both) >= FEW and not (gained := stats.differences(both)).includes_zero}
-    hurt, helped = ({name for (name, _), helps in clear.items() if helps is way and name in nmi.index} for way in (False, True))
-    said = [f"{what}: {listed([f'{(titles or {}).get(name, name)} ({number(nmi[name], 2)})' for name in nmi.sort_values().index if name in names])}."
-            for what, names in ((f"- Clearly hurt with some number of labels under {RECIPES[recipe]}, with their NMI", hurt),
-                                ("- Clearly helped with some", helped)) if names]
-    if hurt and (above := [name for name in matched.index.unique("dataset") if nmi.get(name, 0) > nmi[list(hurt)].max()]):
-        names = listed([(titles or {}).get(name, name) for name in above])
-        said.append(f"- Of the data sets of higher NMI than those that were hurt ({names}), none was clearly hurt.")
-    return Prose("\n".join(said) or "No difference is clear yet.")
+    names = sorted(matched.index.unique("dataset"), key=lambda name: nmi.get(name, -1))
+    shown = {name: f"{(titles or {}).get(name, name)} ({number(nmi.get(name, float('nan')), 2)})" for name in names}
+    hurt, helped = ([name for name in names if (name, way) in {(key[0], helps) for key, helps in clear.items()}] for way in (False, True))
+    said = {"Clearly hurt": hurt, "Clearly helped": helped, "Neither, with any number": [name for name in names if name not in {*hurt, *helped}]}
+    middle = nmi.reindex(names).median()
+    parts = [[name for name in names if bool(nmi.get(name, -1) > middle) is above] for above in (True, False)]
+    lines = [f"- {what}{' with at least one number of labels' * (what[0] == 'C')}: {listed([shown[name] for name in part]) or 'none'}."
+             for what, part in said.items()]
+    return Prose("\n".join([*lines, "- Hurt are " + " and ".join(
+        f"{sum(name in hurt for name in part)} of the {len(part)} whose NMI is {'above' if above else 'not above'} their median, {number(middle, 2)}"
+        for above, part in zip((True, False), parts, strict=True)) + "."]) if names else "There are too few runs yet.")
 
 
 def _helps(runs: pd.DataFrame, least: Mapping[str, int]) -> list[str]:
     """With how many labels inter-training clearly helps and hurts, as a line; none where nothing is there to compare."""
-    said, matched = [], stats.pairs(runs)
+    said, matched, untold = [], stats.pairs(runs), 0
     for budget, part in matched.groupby("budget"):
         sets = [both for name, both in part.groupby("dataset") if budget >= least.get(name, budget) and len(both) >= FEW]
         clear = [gained.estimate > 0 for both in sets if not (gained := stats.differences(both)).includes_zero]
+        untold += len(sets) - len(clear)
         if sets:
             said.append(f"with {budget} labels it clearly helps on {sum(clear)} and clearly hurts on {clear.count(False)} of "
                         f"{len(sets)} data set{'s' * (len(sets) > 1)}")
-    return [f"- Inter-training, by the trained recipe: {'; '.join(said)}. On the others these runs do not tell."] if said else []
+    rest = " On the others these runs do not tell." * bool(untold)
+    return [f"- Inter-training, by the trained recipe: {'; '.join(said)}.{rest}"] if said else []
 
 
 def _takes(measured: pd.DataFrame, recipe) -> list[str]:
@@ -631,15 +645,14 @@ def _takes(measured: pd.DataFrame, recipe) -> list[str]:
     if ours.empty:
         return []
     tuned = recipe.batch_size * recipe.min_updates
-    minutes, seconds = ([number(by * texts / rate, 0) for rate in sorted(ours["train_texts_a_second"], reverse=True)]
+    minutes, seconds = ([max(1, round(by * texts / rate)) for rate in sorted(ours["train_texts_a_second"], reverse=True)]
                         for texts, by in ((MOST_TEXTS, 1 / 60), (tuned, 1)))
     return [f"- On the machines that were measured ({'; '.join(sorted(ours['machine'].unique()))}), {MOST_TEXTS:,} short texts take "
-            f"{_from_to(minutes)} minutes to inter-train on; {recipe.min_updates} updates of fine-tuning take {_from_to(seconds)} "
-            "seconds, and clustering a few seconds."]
+            f"{_from_to(minutes)} minutes to inter-train on, and {recipe.min_updates} updates of fine-tuning {_from_to(seconds)} seconds."]
 
 
-def _from_to(shown: list[str]) -> str:
-    return " to ".join(dict.fromkeys([shown[0], shown[-1]]))
+def _from_to(shown: list) -> str:
+    return " to ".join(dict.fromkeys([str(shown[0]), str(shown[-1])]))
 
 
 def chance_in_words(

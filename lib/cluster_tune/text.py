@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 
 from cluster_tune.errors import InputError
 
-# Function words only. The negations (no, not, nor, never) stay in the texts: they carry sentiment. "cannot" does not.
+# Function words only. The negations (no, not, nor, never) stay in the texts: they carry sentiment. "cannot" and "can't" do not.
 STOP_WORDS = frozenset(
     """
     a about above after again against all also am among an and any are as at away be because been before being below

@@ -512,8 +512,10 @@ def _safe(e: Evidence, claim: Claim, recipe: str) -> Found | None:
     at_all, corrected = ({key for key, p in zip(sets, tests, strict=True) if p < 0.05 and worse[key]} for tests in (ps, stats.holm(ps)))
     titles = datasets.titles()
     where = sentences.listed([f"{titles[name]} at {budget}" for name, budget in sets if (name, budget) in at_all]) or "none"
-    text = f"clearly below plain: {where}, of {len(sets)} pairs of a data set and a number of labels"
-    return Found(0.0 if corrected else math.nan if at_all else 1.0, text)
+    there = {name for name, _ in sets}
+    text = f"clearly below plain: {where}, of {len(sets)} pairs of a data set and a number of labels ({_share(len(there), e, claim.dataset)})"
+    sure = not at_all and len(there) == len(_group(e.sizes, claim.dataset))  # none of a few of them would say little
+    return Found(0.0 if corrected else 1.0 if sure else math.nan, text)
 
 
 def _clusterings(e: Evidence, claim: Claim, recipe: str) -> Found | None:
