@@ -213,6 +213,9 @@ def test_advice_is_what_the_runs_come_to():
     assert lines[1].startswith("- Inter-training, by the trained recipe: with 64 labels it clearly helps on 0 and clearly hurts on 0 of 1 data set. On the others these runs do not tell.")
     assert "(X; Y), 15,000 short texts take 2 to 5 minutes" in lines[2] and lines[2].endswith("100 updates of fine-tuning 16 to 32 seconds.")
     assert "too few runs" in sentences.advice_in_words(trained()[:0], PRINTED, measured, recipe)
+    crossed = pd.concat([trained(), runs([0.6, 0.6, 0.601], "clust", recipe=tables.CROSSED)])
+    line = sentences.advice_in_words(crossed, PRINTED, measured, recipe).splitlines()[2]
+    assert "better than plain on 0 and clearly worse on 0 of 1 data set at the trained" in line and line.endswith("on 0 and 1 at the paper's.")
 
 
 def test_nmi_where_inter_training_hurts():

@@ -600,7 +600,7 @@ def advice_in_words(
     then = f"The most that inter-training then adds is {best}" if found[most] > 0 else f"Inter-training then adds nothing: at best {best}"
     return Prose("\n".join([
         f"- Training the plain model for longer, by the trained recipe in place of the paper's, changes its accuracy by {_from_to(ends)}. "
-        f"{then}.", *_helps(trained, least), *_takes(measured, recipe)]))
+        f"{then}.", *_helps(trained, least), *_gently(runs, published), *_takes(measured, recipe)]))
 
 
 def nmi_of_losses_in_words(
@@ -637,6 +637,20 @@ def _helps(runs: pd.DataFrame, least: Mapping[str, int]) -> list[str]:
                         f"{len(sets)} data set{'s' * (len(sets) > 1)}")
     rest = " On the others these runs do not tell." * bool(untold)
     return [f"- Inter-training, by the trained recipe: {'; '.join(said)}.{rest}"] if said else []
+
+
+def _gently(runs: pd.DataFrame, published: pd.DataFrame) -> list[str]:
+    """The same at the budgets of Table 2 by both rates of inter-training, as a line; none where only one was run."""
+    sets = {name: both[0] for name in budgets_of(published) if (both := crossed(runs, name, published)) is not None}
+    own = [gained for name in sets if (gained := difference(runs, name, "trained", published)) is not None]
+    if not sets:
+        return []
+    counts = [[sum(gained.estimate * side > 0 and not gained.includes_zero for gained in part) for side in (1, -1)]
+              for part in (own, sets.values())]
+    (helps, hurts), (gently, worse) = counts
+    return [f"- How the model is inter-trained counts as well: fine-tuned alike and with as many labels as in the table above, it is clearly "
+            f"better than plain on {helps} and clearly worse on {hurts} of {len(sets)} data set{'s' * (len(sets) > 1)} at the trained recipe's "
+            f"rate of inter-training, and on {gently} and {worse} at the paper's."]
 
 
 def _takes(measured: pd.DataFrame, recipe) -> list[str]:
