@@ -8,10 +8,11 @@
 
 The ways are `authors` (a Trainer set up as the paper's authors train: single precision, every text padded to the
 longest of the set), `tuned` (a Trainer with bf16 where the machine is quicker by it, padding to the longest of a batch, and
-batches of like length) and `ours`. Each has a process of its own, a few updates to warm up that are not timed, the same
+batches of like length) and `ours`; on a GPU also `side_by_side`, five models at once, of which each has its share of the
+time. Each has a process of its own, a few updates to warm up that are not timed, the same
 texts and the same number of updates, and all the cores. `matrix_share` is the model's arithmetic over the time, as a share
-of what large matrix products reach on the same device in the quicker of bf16 and fp32. `training.csv` keeps what other
-machines measured. `together` divides the cores among processes that do the same work side by side, as several processes
+of what large matrix products reach on the same device in the quicker of bf16 and fp32. `training.csv` and
+`training_accuracy.csv` keep what other machines measured. `together` divides the cores among processes that do the same work side by side, as several processes
 of one grid do. AG News and ISEAR must be at hand, see `cluster-tune data`.
 """
 
@@ -33,6 +34,7 @@ from sib import processor  # the benchmark beside this one
 
 HERE = Path(__file__).resolve().parent
 WAYS = ("authors", "tuned", "ours")
+COPIES = {"ours": 1, "side_by_side": 5}  # models trained at once; on a GPU this is how the repetitions of a grid are trained
 BATCH, LENGTH, RATE = 64, 128, 3e-5
 FIRST = 2  # updates before the clock starts
 
@@ -57,9 +59,10 @@ def classifier(encoder, device):
     return training.Classifier(encoders.model(encoder), encoder.pooling, 50, seed=0).to(device)
 
 
-def ours(encoder, texts, others, codes, updates: int, device) -> dict:
-    """Seconds of `updates` updates and of a pass over `others`, with this package."""
-    from cluster_tune import encoders, training
+def ours(encoder, texts, others, codes, updates: int, device, copies: int = 1) -> dict:
+    """Seconds of `updates` updates and of a pass over `others`, with this package; where copies are trained side by side
+    the share of one."""
+    from cluster_tune import encoders, stacked, training
 
     bits = training.precision(device)
     model = classifier(encoder, device)
@@ -67,12 +70,19 @@ def ours(encoder, texts, others, codes, updates: int, device) -> dict:
     tokenizer = encoders.tokenizer(encoder)
     tokens, unseen = (training.tokenise(tokenizer, part, LENGTH) for part in (texts, others))
     how = {"learning_rate": RATE, "batch_size": BATCH, "bits": bits}
-    training.train(model, tokens, codes, updates=FIRST, **how)
+    if stacked.fits(model.encoder):
+        way = encoder.pooling, [tokens] * copies, [codes] * copies, model.head.out_features
+        train = lambda updates: stacked.fine_tune(model.encoder, *way, seeds=range(copies), updates=updates, **how)[0]  # noqa: E731
+        predict = stacked.predict
+    else:
+        train = lambda updates: training.train(model, tokens, codes, updates=updates, **how) is None or model  # noqa: E731
+        predict = training.predict
+    predict(train(FIRST), unseen.take(np.arange(min(BATCH, len(unseen)))), bits=bits)
     began = time.perf_counter()
-    training.train(model, tokens, codes, updates=updates, **how)
+    trained_model = train(updates)
     trained = time.perf_counter()
-    training.predict(model, unseen, bits=bits)
-    return {"train": trained - began, "predict": time.perf_counter() - trained, "precision": bits}
+    predict(trained_model, unseen, bits=bits)
+    return {"train": (trained - began) / copies, "predict": (time.perf_counter() - trained) / copies, "precision": bits}
 
 
 def trainer(encoder, texts, others, codes, updates: int, device, tuned: bool) -> dict:
@@ -167,8 +177,10 @@ def serve(way: str, dataset: str, texts: int, updates: int) -> None:
 
     device = training.device("auto")
     inputs = data(dataset, texts)
-    measured = ours if way == "ours" else trainer
-    found = measured(*inputs, updates, device, **({} if way == "ours" else {"tuned": way == "tuned"}))
+    if way in COPIES:
+        found = ours(*inputs, updates, device, COPIES[way])
+    else:
+        found = trainer(*inputs, updates, device, way == "tuned")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     operations, rate = arithmetic(inputs[0], inputs[1]), matrix_rate(device)
     share = 3 * operations * updates * BATCH / found["train"] / rate
@@ -188,8 +200,10 @@ def serve(way: str, dataset: str, texts: int, updates: int) -> None:
 
 def speed(dataset: str, texts: int, updates: int) -> pd.DataFrame:
     """Every way in turn, each in a process of its own, and its ratio to ours."""
+    from cluster_tune import training
+
     rows = []
-    for way in WAYS:
+    for way in (*WAYS, "side_by_side") if training.device("auto").type == "cuda" else WAYS:
         rows += served(1, way, dataset, texts, updates)
         print(f"{way}: {rows[-1]['train_texts_a_second']:.0f} texts/s trained, "
               f"{rows[-1]['predict_texts_a_second']:.0f} texts/s predicted, {rows[-1]['peak_mb']:.0f} MB", flush=True)
@@ -232,24 +246,30 @@ def together(dataset: str, texts: int, updates: int) -> pd.DataFrame:
 
 
 def accuracy(dataset: str, budget: int, repetitions: int) -> pd.DataFrame:
-    """Test accuracies of ours and of a plain loop on the same samples: whole batches, single precision, torch's dropout."""
-    from cluster_tune import datasets, encoders, experiment, finetuning, sampling, training
+    """Test accuracies of ours, one model at a time and side by side, and of a plain loop on the same samples: whole batches,
+    single precision, torch's dropout."""
+    from cluster_tune import datasets, encoders, experiment, finetuning, sampling, stacked, training
 
     device, loaded, encoder = training.device("auto"), datasets.load(dataset), encoders.resolve("minilm")
+    bits = training.precision(device)
     recipe, tokenizer = experiment.recipe_for("trained", encoder), encoders.tokenizer(encoder)
     tokens, unseen = (training.tokenise(tokenizer, part["text"], LENGTH) for part in (loaded.train, loaded.test))
     gold, asked = (pd.Categorical(part["label"], categories=loaded.classes).codes.astype(np.int64)
                    for part in (loaded.train, loaded.test))
+    samples = [sampling.labelled_sample(len(tokens), budget, repetition) for repetition in range(repetitions)]
+    parts = [tokens.take(sample) for sample in samples], [gold[sample] for sample in samples]
+    models = finetuning.fine_tune_together(encoders.model(encoder).to(device), encoder.pooling, *parts, len(loaded.classes),
+                                           recipe, seeds=range(repetitions), bits=bits)  # fmt: skip
+    together = (stacked.predict(models, unseen, bits=bits).argmax(2) == asked).mean(1)
     rows = []
-    for repetition in range(repetitions):
-        sample = sampling.labelled_sample(len(tokens), budget, repetition)
+    for repetition, sample in enumerate(samples):
         few, labels = tokens.take(sample), gold[sample]
-        bits = training.precision(device)
         fast = training.suit(encoders.model(encoder).to(device))
         model = finetuning.fine_tune(fast, encoder.pooling, few, labels, len(loaded.classes), recipe, seed=repetition, bits=bits)
         found = {"ours": (training.predict(model, unseen, bits=bits).argmax(1) == asked).mean()}
         model = plain(encoders.model(encoder).to(device), encoder.pooling, few, labels, len(loaded.classes), recipe, repetition)
         found["plain loop"] = (training.predict(model, unseen).argmax(1) == asked).mean()
+        found["side_by_side"] = together[repetition]
         rows += [{"dataset": dataset, "budget": budget, "repetition": repetition, "way": way, "accuracy": score}
                  for way, score in found.items()]
         print({"repetition": repetition, **{way: round(float(score), 4) for way, score in found.items()}}, flush=True)
@@ -339,7 +359,7 @@ def main() -> None:
     }
     for name, measure in [work[given.command]] if given.command else work.values():
         found = measure()
-        if name == "training.csv":
+        if name in ("training.csv", "training_accuracy.csv"):
             found = beside_others(HERE / name, found)
         found.to_csv(HERE / name, index=False, float_format="%.5g")
 

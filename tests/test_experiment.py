@@ -509,3 +509,49 @@ def test_runs_in_other_hands_leave_the_model_alone(asked, ensure, monkeypatch):
     monkeypatch.setattr(experiment.claims, "PATIENCE", 0)
     with pytest.raises(KeyboardInterrupt):
         ensure(asked[:1])
+
+
+@pytest.fixture
+def side_by_side(monkeypatch):
+    """What a GPU would do, here."""
+    from cluster_tune import stacked
+
+    monkeypatch.setattr(stacked, "DEVICES", ("cpu",))
+    asked = []
+    plain = stacked.fine_tune
+    monkeypatch.setattr(stacked, "fine_tune", lambda *args, **how: asked.append(len(how["seeds"])) or plain(*args, **how))
+    return asked
+
+
+def test_repetitions_of_a_budget_are_trained_side_by_side(asked, ensure, heard, side_by_side):
+    ensure(asked)
+    frame = results.of(experiment.named(asked))
+    assert len(frame) == 16 and set(frame["updates"]) == {10, 100}
+    assert side_by_side.count(2) == 8 and side_by_side.count(1) == 2  # 8 cells of the grid; inter-training is of one copy
+    assert (frame.groupby(["budget", "repetition"])["sample_fingerprint"].nunique() == 1).all()
+    told = [facts for facts in events(heard, "update") if "repetitions" in facts["what"]]
+    assert len(told) == 4 * (10 + 100)
+
+
+def test_side_by_side_a_run_that_is_done_is_left_out_and_one_that_is_left_is_done_alone(asked, ensure, side_by_side):
+    ensure([run for run in asked if run.repetition == 0])
+    before = results.load().set_index("run_id")["accuracy"]
+    side_by_side.clear()
+    more = [replace(run, repetition=2) for run in asked if run.budget == 8 and run.recipe == "paper"]
+    ensure([*asked, *more])
+    after = results.load().set_index("run_id")["accuracy"]
+    assert len(after) == 18 and (after[before.index] == before).all()
+    assert side_by_side.count(2) == 2  # the two cells with two repetitions to do; the others have one, which goes alone
+
+
+def test_repetitions_that_do_not_fit_together_are_trained_alone(asked, ensure, side_by_side, monkeypatch):
+    import torch
+
+    from cluster_tune import stacked
+
+    def short(*args, seeds, **how):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(stacked, "fine_tune", short)
+    ensure(asked)
+    assert len(results.of(experiment.named(asked))) == 16

@@ -28,14 +28,16 @@ IMPORTS = {
     "encoders": "paths",
     "glove": "paths datasets",
     "clustering": "_loops",
-    "intertraining": "paths training",
-    "finetuning": "training design",
+    "stacked": "training",
+    "intertraining": "paths training stacked",
+    "finetuning": "training stacked design",
     "claims": "paths",
     "results": "paths design claims",
     "reference": "paths claims design datasets glove text clustering baselines sampling results stats",
     "few_labels": "paths claims design datasets encoders glove text sampling training finetuning reference results stats "
                   "tables sentences",
-    "experiment": "paths claims design datasets encoders text sampling training intertraining finetuning glove reference results stats",
+    "experiment": "paths claims design datasets encoders text sampling training stacked intertraining finetuning glove reference "
+                  "results stats",
     "tables": "stats",
     "sentences": "stats tables",
     "verdicts": "paths design datasets text clustering results stats tables sentences",
@@ -55,7 +57,7 @@ IMPORTS = {
     "processes": "claims design training experiment progress",
 }
 IN_NOTEBOOKS = set("paths design datasets reference experiment results stats tables sentences figures viewer few_labels explore worked".split())
-HEAVY = {"torch": set("training encoders intertraining finetuning experiment explore labelling".split()), "papermill": {"pages"}}
+HEAVY = {"torch": set("training stacked encoders intertraining finetuning experiment explore labelling".split()), "papermill": {"pages"}}
 # What must work where torch does not:
 LIGHT = "explore stats design reference results tables sentences figures viewer reach provenance pages datasets verdicts".split()
 LIGHT += ["__main__", "worked", "launch", "citation"]

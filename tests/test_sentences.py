@@ -468,6 +468,8 @@ def test_training_beside_a_trainer():
     assert table["Share of the matrix rate"].tolist() == ["8 %", "32 %", "64 %"]
     said = sentences.training_in_words(pd.concat([timed(), timed().assign(machine="1 card", train_texts_a_second=800.0)]))
     assert said.index("On 2 cores, X, this package trains on 80 ") < said.index("On 1 card, this package trains on 800 ")
+    five = timed().tail(1).assign(way="side_by_side", train_texts_a_second=400.0)
+    assert "side by side are trained on 400 texts a second together, 40.0 and 10.0 times" in sentences.training_in_words(pd.concat([timed(), five]))
     assert tables.measured_on(timed())["Value"].tolist() == ["2 cores, X", "2026-01-01", "torch 2, transformers 5"]
 
 
@@ -485,8 +487,13 @@ def test_the_fixed_cost_of_a_run():
 def test_the_accuracy_of_a_plain_loop(more, said):
     scores = pd.DataFrame({"repetition": [0, 1, 2] * 2, "way": ["ours"] * 3 + ["plain loop"] * 3,
                            "accuracy": [0.5 + more, 0.6 + more, 0.7 + more, 0.51, 0.6, 0.69]})
-    assert said in sentences.plain_loop_in_words(scores)
-    assert tables.plain_loop_table(scores)["Difference, points"].tolist()[1] == ("+10.0" if more else "0.0")
+    scores = pd.concat([scores.assign(machine="2 cores, X"), scores.replace("ours", "side_by_side").assign(machine="1 card")])
+    told = sentences.plain_loop_in_words(scores)
+    assert told.count(said) == 2 and "On 1 card, over 3 samples, the mean accuracy is 60.0 % with the plain loop. It is" in told
+    table = tables.plain_loop_table(scores)
+    assert table["On"].tolist() == ["2 cores, X"] * 3 + ["1 card"] * 3
+    assert table["Here: difference, points"].tolist()[1:4:2] == ["+10.0" if more else "0.0", "–"]
+    assert table["Here, side by side: difference, points"].tolist()[1:5:3] == ["–", "+10.0" if more else "0.0"]
 
 
 def test_several_processes_beside_one():

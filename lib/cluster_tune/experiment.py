@@ -11,7 +11,7 @@ import importlib.metadata
 import io
 import platform
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -452,7 +452,10 @@ class _Study:
                 if todo or self._lacks("projection", start.keys):
                     self._begin(start)
             state = self._state() if todo else {}
-            todo = [run for run in todo if not self._claimed(run, state)]
+            busy = []
+            for together in self._side_by_side(todo):
+                busy += self._claimed_together(together, state) if len(together) > 1 else together
+            todo = [run for run in busy if not self._claimed(run, state)]
         if not todo:
             self._forget(start)
         return not todo
@@ -468,6 +471,36 @@ class _Study:
         """Whether no other process has the run in hand at this moment."""
         with claims.claim(self.identity(run)) as mine:
             return mine
+
+    def _side_by_side(self, runs: list[Run]) -> list[list[Run]]:
+        """The runs in groups that are fine-tuned as one: on a GPU the repetitions of a budget, else each alone."""
+        from cluster_tune import stacked
+
+        if not (runs and stacked.fits(self.machine.model)):
+            return [[run] for run in runs]
+        groups: dict[tuple, list[Run]] = {}
+        for run in runs:
+            groups.setdefault((run.recipe, run.budget), []).append(run)
+        return list(groups.values())
+
+    def _claimed_together(self, runs: list[Run], state: dict) -> list[Run]:
+        """Those of the runs that are still to be done and no other process does, all at once; what is left to be done,
+        which is all of them where they do not fit the GPU's memory together."""
+        import torch
+
+        with contextlib.ExitStack() as held:
+            mine = [run for run in runs if held.enter_context(claims.claim(self.identity(run))) and not self._done(run)]
+            if len(mine) > 1:
+                self.machine.model.load_state_dict(state)
+                with contextlib.suppress(torch.OutOfMemoryError):
+                    for run, record in zip(mine, self._run_together(mine, self._recipe(mine[0].recipe)), strict=True):
+                        results.write(record)
+                        self.seen.add(run)
+                        self.report("run", record)
+                free, there = torch.cuda.mem_get_info(self.machine.device) if self.machine.device.type == "cuda" else (1, 1)
+                if free < there / 5:  # other processes may share the card
+                    torch.cuda.empty_cache()
+        return [run for run in runs if run not in self.seen]
 
     def _claimed(self, run: Run, state: dict) -> bool:
         """The run, if it is still to be done and no other process does it; whether it is done."""
@@ -646,16 +679,15 @@ class _Study:
         """Fine-tune from the weights that are loaded, score on the test set; the record."""
         from cluster_tune import finetuning, training
 
-        gold, classes = self.gold, len(self.data.classes)
-        sample = sampling.labelled_sample(self.data.labelled, run.budget, run.repetition)
+        sample = self._sample(run)
         what = f"{run.setting}, {run.recipe}, {run.budget} labels, repetition {run.repetition}"
         began = time.monotonic()
         model = finetuning.fine_tune(
             self.machine.model,
             self.encoder.pooling,
             self.tokens("train", recipe.max_length).take(sample),
-            gold["train"][sample],
-            classes,
+            self.gold["train"][sample],
+            len(self.data.classes),
             recipe,
             seed=run.repetition,
             bits=self.machine.bits,
@@ -664,6 +696,38 @@ class _Study:
         trained = time.monotonic()
         test = self.tokens("test", recipe.max_length)
         predicted = training.predict(model, test, bits=self.machine.bits).argmax(1)
+        return self._record(run, recipe, sample, predicted, (began, trained, time.monotonic()))
+
+    def _run_together(self, runs: list[Run], recipe: Recipe) -> list[dict]:
+        """The same for runs that differ in their repetition alone, side by side; each has its share of the seconds."""
+        from cluster_tune import finetuning, stacked
+
+        samples = [self._sample(run) for run in runs]
+        what = f"{runs[0].setting}, {runs[0].recipe}, {runs[0].budget} labels, {len(runs)} repetitions"
+        train, test = (self.tokens(split, recipe.max_length) for split in ("train", "test"))
+        began = time.monotonic()
+        models = finetuning.fine_tune_together(
+            self.machine.model,
+            self.encoder.pooling,
+            [train.take(sample) for sample in samples],
+            [self.gold["train"][sample] for sample in samples],
+            len(self.data.classes),
+            recipe,
+            seeds=[run.repetition for run in runs],
+            bits=self.machine.bits,
+            progress=self._updates(what, recipe.batch_size * len(runs)),
+        )
+        trained = time.monotonic()
+        predicted = stacked.predict(models, test, bits=self.machine.bits).argmax(2)
+        share = [began + (moment - began) / len(runs) for moment in (began, trained, time.monotonic())]
+        return [self._record(*of, share) for of in zip(runs, [recipe] * len(runs), samples, predicted, strict=True)]
+
+    def _sample(self, run: Run) -> np.ndarray:
+        return sampling.labelled_sample(self.data.labelled, run.budget, run.repetition)
+
+    def _record(self, run: Run, recipe: Recipe, sample: np.ndarray, predicted: np.ndarray, moments: Sequence[float]) -> dict:
+        """The record of a run that has predicted a class for every test text; `moments`: when it began, was trained, ended."""
+        gold, classes, (began, trained, ended) = self.gold, len(self.data.classes), moments
         return {
             "run_id": self.identity(run),
             **{key: getattr(run, key) for key in results.KEYS},
@@ -673,7 +737,7 @@ class _Study:
             "train_texts": len(gold["train"]),
             "test_texts": len(gold["test"]),
             "classes": classes,
-            "seconds": round(time.monotonic() - began, 2),
+            "seconds": round(ended - began, 2),
             "seconds_training": round(trained - began, 2),
             **{key: value for key, value in asdict(recipe).items() if key != "name"},
             **({} if run.masks else dict.fromkeys(results.MLM, 0)),

@@ -3,12 +3,12 @@
 Which texts are labelled is decided in `sampling`, and how well it went is scored in `stats`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from torch import nn
 
-from cluster_tune import training
+from cluster_tune import stacked, training
 from cluster_tune.design import Recipe
 
 
@@ -39,3 +39,34 @@ def fine_tune(
         progress=progress,
     )
     return model
+
+
+def fine_tune_together(
+    encoder: nn.Module,
+    pooling: str,
+    tokens: Sequence[training.Tokens],
+    labels: Sequence[np.ndarray],
+    n_classes: int,
+    recipe: Recipe,
+    *,
+    seeds: Sequence[int],
+    bits: str = "fp32",
+    progress: Callable[[int, int, float], None] | None = None,
+) -> stacked.Classifiers:
+    """The same for several samples of one size at once, each from a copy of `encoder` and with a seed of its own, where
+    `stacked.fits`; `encoder` stays as it is. torch.OutOfMemoryError where they do not fit together."""
+    models, _ = stacked.fine_tune(
+        encoder,
+        pooling,
+        tokens,
+        labels,
+        n_classes,
+        learning_rate=recipe.learning_rate,
+        batch_size=recipe.batch_size,
+        updates=recipe.updates(len(labels[0])),
+        schedule=recipe.schedule,
+        seeds=seeds,
+        bits=bits,
+        progress=progress,
+    )
+    return models

@@ -5,6 +5,7 @@ pretraining task on them (Path 2); Path 4 is one after the other, each with an o
 head is dropped in the end and the encoder stays. Next-sentence prediction is left out, as in the paper.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from cluster_tune import paths, training
+from cluster_tune import paths, stacked, training
 from cluster_tune.errors import InputError
 
 Progress = Callable[[int, int, float], None]
@@ -41,19 +42,15 @@ def on_clusters(
     the authors' code. The rate is constant (section 3.2).
     """
     _, targets = np.unique(clusters, return_inverse=True)
-    model = training.Classifier(encoder, pooling, targets.max() + 1, seed).to(encoder.device)
-    updates = epochs * -(-len(targets) // batch_size)
-    return training.train(
-        model,
-        tokens,
-        targets,
-        learning_rate=learning_rate,
-        batch_size=batch_size,
-        updates=updates,
-        seed=seed,
-        bits=bits,
-        progress=progress,
-    )
+    updates, classes = epochs * -(-len(targets) // batch_size), targets.max() + 1
+    how = {"learning_rate": learning_rate, "batch_size": batch_size, "updates": updates, "bits": bits, "progress": progress}
+    if stacked.fits(encoder):
+        with contextlib.suppress(torch.OutOfMemoryError):  # then in smaller parts
+            models, losses = stacked.fine_tune(encoder, pooling, [tokens], [targets], classes, seeds=[seed], **how)
+            models.stack.give_back()
+            return losses[:, 0]
+    model = training.Classifier(encoder, pooling, classes, seed).to(encoder.device)
+    return training.train(model, tokens, targets, seed=seed, **how)
 
 
 def on_masked_words(
@@ -78,7 +75,8 @@ def on_masked_words(
     the encoder's own head, see `WordHead`. With a `checkpoint`, a safetensors file, an interrupted training goes on
     from its last whole epoch, and one that is finished is only read; the file is the caller's to delete.
     """
-    model = WordPredictor(encoder, head, seed).to(encoder.device)
+    packed = stacked.fits(encoder)
+    model = (PackedWordPredictor if packed else WordPredictor)(encoder, head, seed).to(encoder.device)
     optimiser = training.adam(model, learning_rate)
     updates = -(-len(tokens) // batch_size)
     losses = _resume(checkpoint, model, optimiser)
@@ -87,11 +85,18 @@ def on_masked_words(
         masked = mask(tokens, special, encoder.config.vocab_size, seed=(seed, past // updates % duplicates))
         heard = progress and (lambda update, _, loss, past=past: progress(past + update, epochs * updates, loss))
         rates = [learning_rate] * updates
+        rng = np.random.default_rng((seed, past))
         with training.seeded(seed + past, encoder.device):
-            gradient = _gradients(model, *masked, batch_size, np.random.default_rng((seed, past)), bits)
-            losses = np.append(losses, training.optimise(optimiser, gradient, rates, updates, heard))
+            if packed:
+                batches = _packed_losses(model, *masked, batch_size, rng, bits)
+                found = stacked.optimise(model, optimiser, batches, rates, updates, 1, heard)[:, 0]
+            else:
+                found = training.optimise(optimiser, _gradients(model, *masked, batch_size, rng, bits), rates, updates, heard)
+            losses = np.append(losses, found)
         if checkpoint:
             _keep(checkpoint, model, optimiser if len(losses) < epochs * updates else None, losses)
+    if packed:
+        model.stack.give_back()
     return losses
 
 
@@ -131,6 +136,19 @@ class WordPredictor(nn.Module):
         """Logits (m, vocabulary) at the m places that `chosen` (batch, length) marks, row by row."""
         hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
         return self.head(hidden[chosen], self.encoder.get_input_embeddings().weight)
+
+
+class PackedWordPredictor(nn.Module):
+    """The same on a GPU, of word pieces laid end to end, see `stacked`."""
+
+    def __init__(self, encoder: nn.Module, head: Mapping[str, torch.Tensor] | None, seed: int):
+        super().__init__()
+        self.stack, self.head = stacked.Stack(encoder, 1), WordHead(encoder, head, seed)
+
+    def forward(self, batch: stacked.Batch, kind: torch.dtype, chosen: torch.Tensor) -> torch.Tensor:
+        """Logits (m, vocabulary) at the m word pieces that `chosen` names by where they lie."""
+        hidden = self.stack(batch, kind)[0].index_select(0, chosen)
+        return self.head(hidden, self.stack.words[0])
 
 
 def mask(
@@ -184,6 +202,29 @@ def _gradients(
         return loss
 
     return gradient
+
+
+def _packed_losses(
+    model: PackedWordPredictor, tokens: training.Tokens, words: np.ndarray, batch_size: int, rng, bits: str
+) -> Callable[[], torch.Tensor]:
+    """What gives the loss of the next batch of an epoch, (1,)."""
+    where, kind = next(model.parameters()).device, stacked.precision(bits)
+    (_, size, _), (_, longest, _) = model.stack.words.shape, model.stack.positions.shape
+    batches = training.epoch(tokens.lengths, batch_size, rng)
+    targets = training.Tokens(words, tokens.offsets, -1)
+    model.train()
+
+    def losses() -> torch.Tensor:
+        rows = batches.pop(0)
+        batch, there = stacked.pack(tokens, [rows], size, longest, where)
+        wanted = targets.take(rows).ids
+        chosen = wanted >= 0
+        with training.autocast(where, bits):
+            logits = model(batch, kind, stacked.sent(there[chosen], where))
+        words_there = stacked.sent(wanted[chosen].astype(np.int64), where)
+        return nn.functional.cross_entropy(logits.float(), words_there, reduction="sum")[None] / max(1, chosen.sum())
+
+    return losses
 
 
 def _keep(

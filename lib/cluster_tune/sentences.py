@@ -134,6 +134,13 @@ def training_in_words(measured: pd.DataFrame) -> Prose:
             f"{number(tuned['ours_is_predict_times'])} times as many. At most it holds {number(ours['peak_mb'], 0)} MB, where "
             f"they hold {number(slow['peak_mb'], 0)} and {number(tuned['peak_mb'], 0)} MB."
         )
+        if "side_by_side" in ways.index:
+            five = ways.loc["side_by_side"]
+            said.append(
+                f"Five models side by side are trained on {number(five['train_texts_a_second'], 0)} texts a second together, "
+                f"{number(five['train_texts_a_second'] / slow['train_texts_a_second'])} and "
+                f"{number(five['train_texts_a_second'] / tuned['train_texts_a_second'])} times as many as by these."
+            )
     return Prose(" ".join(said))
 
 
@@ -163,16 +170,20 @@ def together_in_words(measured: pd.DataFrame) -> Prose:
 
 
 def plain_loop_in_words(scores: pd.DataFrame) -> Prose:
-    """Whether the accuracy here differs from a plain loop's by more than one expects of another seed."""
-    ways = scores.pivot(index="repetition", columns="way", values="accuracy")
-    difference = stats.t_interval(ways["ours"] - ways["plain loop"])
-    means = ways.mean()
-    within = difference.low <= 0 <= difference.high
-    return Prose(
-        f"Over {len(ways)} samples the mean accuracy is {percent(100 * means['ours'], 1)} here and "
-        f"{percent(100 * means['plain loop'], 1)} with the plain loop, a difference of {points(difference)} points. "
-        + ("The interval includes 0: no loss was found." if within else "The interval excludes 0: the two do differ.")
-    )
+    """Whether the accuracy here differs from a plain loop's by more than one expects of another seed, on each machine."""
+    said, names = [], {"ours": "here", "side_by_side": "here with the models side by side"}
+    for machine, part in scores.groupby("machine", sort=False):
+        ways = part.pivot(index="repetition", columns="way", values="accuracy")
+        said.append(f"On {machine}, over {len(ways)} samples, the mean accuracy is {percent(100 * ways['plain loop'].mean(), 1)} "
+                    "with the plain loop.")
+        for way in (way for way in names if way in ways):
+            difference = stats.t_interval(ways[way] - ways["plain loop"])
+            within = difference.low <= 0 <= difference.high
+            said.append(
+                f"It is {percent(100 * ways[way].mean(), 1)} {names[way]}, a difference of {points(difference)} points: "
+                + ("the interval includes 0, no loss was found." if within else "the interval excludes 0, the two do differ.")
+            )
+    return Prose(" ".join(said))
 
 
 def texts_in_words(bags: pd.DataFrame) -> Prose:

@@ -23,7 +23,9 @@ CLUSTERINGS = {"sib": "sIB", "kmeans": "k-means", "hartigan": "Hartigan's k-mean
 OTHERS = ("kmeans", "hartigan")  # what Figure 6 compares sIB with
 RECIPES = {"paper": "the paper's recipe", "trained": "the trained recipe"}
 CROSSED = "paper-then-trained"  # inter-trained by the paper's recipe, fine-tuned by the trained one
-WAYS = {"authors": "a Trainer like the authors'", "tuned": "a Trainer, tuned", "ours": "this package"}
+WAYS = {"authors": "a Trainer like the authors'", "tuned": "a Trainer, tuned", "ours": "this package",
+        "side_by_side": "this package, five models side by side"}
+SIDE_BY_SIDE = {"side_by_side": ", five models side by side"}
 SEPARATION = {"neighbours": "nearest neighbours", "silhouette": "silhouettes"}  # how far classes come apart in a picture
 MISSING = "–"
 NOT_BELOW = "≥ .05"  # a p that the paper's Table 3 does not print
@@ -509,16 +511,18 @@ def cost_table(
 
     `plans`: name -> how many runs it has, and for each data set the texts it trains on and predicts (`design.texts_read`).
     A text of another data set is taken to cost what one of the benchmark's costs, times the ratio of their mean lengths in
-    words, of which at most `READ` of a text count. Rates are those of the benchmark's `ours`.
+    words, of which at most `READ` of a text count. Rates are those of the benchmark's `ours`, and of `side_by_side` where it
+    was measured.
     """
     read = lengths["words"].clip(upper=READ) * lengths["count"]
     mean = read.groupby(lengths["dataset"]).sum() / lengths.groupby("dataset")["count"].sum()
     rows = []
-    for (name, (runs, plan)), (_, ours) in product(plans.items(), measured[measured["way"] == "ours"].iterrows()):
+    here = measured[measured["way"].isin(["ours", "side_by_side"])]
+    for (name, (runs, plan)), (_, ours) in product(plans.items(), here.iterrows()):
         weighted = [[texts * mean[dataset] / mean[ours["dataset"]] for texts in both] for dataset, both in plan.items()]
         hours = [sum(part) / ours[f"{what}_texts_a_second"] / 3600 for part, what in zip(zip(*weighted), ("train", "predict"))]
         texts = [f"{number(sum(part) / 1e6)} million" for part in zip(*plan.values())]
-        rows.append({"Profile": name, "On": ours["machine"], "Runs": f"{runs:,}", "Texts to train on": texts[0],
+        rows.append({"Profile": name, "On": ours["machine"] + SIDE_BY_SIDE.get(ours["way"], ""), "Runs": f"{runs:,}", "Texts to train on": texts[0],
                      "Texts to predict": texts[1], "Hours of training": number(hours[0]),
                      "Hours of prediction": number(hours[1]), "Hours in all": number(sum(hours))})
     return pd.DataFrame(rows)
@@ -542,11 +546,15 @@ def together_table(measured: pd.DataFrame) -> pd.DataFrame:
 
 
 def plain_loop_table(scores: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy of this package and of a plain loop, a row a repetition (`benchmarks/training_accuracy.csv`)."""
-    ways = scores.pivot(index="repetition", columns="way", values="accuracy")
-    return pd.DataFrame({"Repetition": ways.index.astype(str), "Here": ways["ours"].map(accuracy).to_list(),
-                         "A plain loop": ways["plain loop"].map(accuracy).to_list(),
-                         "Difference, points": (ways["ours"] - ways["plain loop"]).map(signed).to_list()})
+    """Accuracy of a plain loop and of this package, one model at a time and side by side, a row a machine and repetition
+    (`benchmarks/training_accuracy.csv`)."""
+    ways = scores.pivot(index=["machine", "repetition"], columns="way", values="accuracy")
+    ways = ways.reindex(scores["machine"].unique(), level="machine").reindex(columns=["plain loop", "ours", "side_by_side"])
+    columns = {"On": ways.index.get_level_values("machine"), "Repetition": ways.index.get_level_values("repetition").astype(str),
+               "A plain loop": ways["plain loop"].map(accuracy)}  # fmt: skip
+    for way, name in {"ours": "Here", "side_by_side": "Here, side by side"}.items():
+        columns |= {name: ways[way].map(accuracy), f"{name}: difference, points": (ways[way] - ways["plain loop"]).map(signed)}
+    return pd.DataFrame({name: list(column) for name, column in columns.items()})
 
 
 def texts_table(bags: pd.DataFrame) -> pd.DataFrame:

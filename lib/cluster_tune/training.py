@@ -122,6 +122,16 @@ def suit(encoder: nn.Module) -> nn.Module:
     return encoder
 
 
+def new_head(width: int, n_classes: int, seed: int) -> nn.Linear:
+    """A linear layer with BERT's own initialisation: standard deviation .02, no bias."""
+    head = nn.utils.skip_init(nn.Linear, width, n_classes)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        head.weight.normal_(0, 0.02, generator=generator)
+        head.bias.zero_()
+    return head
+
+
 class Classifier(nn.Module):
     """An encoder, its pooling, dropout and a linear layer. `pooling` is 'pooler' (BERT's own) or 'mean'."""
 
@@ -129,11 +139,7 @@ class Classifier(nn.Module):
         super().__init__()
         self.encoder, self.pooling = encoder, pooling
         self.dropout = Dropout(DROPOUT)
-        self.head = nn.utils.skip_init(nn.Linear, encoder.config.hidden_size, n_classes)
-        generator = torch.Generator().manual_seed(seed)
-        with torch.no_grad():  # BERT's own initialisation: standard deviation .02, no bias
-            self.head.weight.normal_(0, 0.02, generator=generator)
-            self.head.bias.zero_()
+        self.head = new_head(encoder.config.hidden_size, n_classes, seed)
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Logits (batch, classes) of input ids and mask (batch, length)."""

@@ -1,0 +1,344 @@
+"""Copies of one BERT encoder trained side by side on a GPU: the repetitions of one budget in one pass, or a single copy.
+
+A few labels are too little work for a GPU: most of an update goes into starting its kernels. Here the weights of all
+copies lie in one tensor and every kernel serves all of them, on word pieces laid end to end, so that no padding is
+multiplied. What is computed is `training`'s, up to rounding and the stream of dropout's random numbers. Left out: encoders
+that are not BERT's kind, and processors, on which `training` is quicker.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from cluster_tune import training
+from cluster_tune.errors import InputError
+
+DEVICES = ("cuda",)  # where this is the quicker way
+PART = 131_072  # word pieces of all copies that go through the encoders together where no gradient is wanted
+LOOK = 25  # updates between two looks at the losses: to look is to wait for the GPU
+STEP = 8  # lengths are rounded up to it
+
+
+def fits(encoder: nn.Module) -> bool:
+    """Whether this module trains such an encoder where it lies."""
+    config = encoder.config
+    plain = getattr(config, "position_embedding_type", None) in (None, "absolute") and not getattr(config, "is_decoder", False)
+    kind = config.model_type == "bert" and config.hidden_act == "gelu" and plain
+    return kind and next(encoder.parameters()).device.type in DEVICES
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Word pieces of a batch for each of r copies, laid end to end: a row of t for every copy, its texts and then at least
+    one that belongs to none. For attention they are spread out to `width` places a text; `texts` is the most that a copy
+    has, and the others' missing ones are empty."""
+
+    ids: torch.Tensor  # (r t,) int32, into the table of all copies
+    positions: torch.Tensor  # (r t,) likewise
+    spread: torch.Tensor  # (r texts width,): the word piece at each place, one that belongs to no text where there is none
+    packed: torch.Tensor  # (r t,): the place of each word piece, an empty one for those that belong to no text
+    text: torch.Tensor  # (r t,): the text of each word piece, counted over all copies, and r texts for none
+    first: torch.Tensor  # (r texts,): the first word piece of each text
+    lengths: torch.Tensor  # (r texts,)
+    texts: int
+    width: int
+
+
+def pack(
+    tokens: training.Tokens, rows: Sequence[np.ndarray], words: int, positions: int, where: torch.device
+) -> tuple[Batch, np.ndarray]:
+    """The batch in which copy c has the texts `rows[c]` of `tokens`, where each copy's tables have so many words and
+    positions; and where each word piece of those texts, copy by copy, came to lie, (word pieces,)."""
+    copies, texts = len(rows), max(map(len, rows))
+    chosen, lengths = np.zeros((copies, texts), np.int64), np.zeros((copies, texts), np.int64)
+    for copy, some in enumerate(rows):
+        chosen[copy, : len(some)] = some
+        lengths[copy, : len(some)] = tokens.lengths[some]
+    total, width = _rounded(lengths.sum(1).max() + 1), _rounded(lengths.max() + 1)
+    starts = (lengths.cumsum(1) - lengths + total * np.arange(copies)[:, None]).ravel()
+    lengths = lengths.ravel()
+    text = np.repeat(np.arange(copies * texts), lengths)
+    within = np.arange(len(text)) - np.repeat(lengths.cumsum() - lengths, lengths)
+    copy, there, place = text // texts, starts[text] + within, text * width + within
+    size, none = copies * total, copies * total - 1
+    parts = [
+        _filled(size, 0, there, tokens.ids[tokens.offsets[chosen.ravel()][text] + within] + copy * words),
+        _filled(size, 0, there, within + copy * positions),
+        _filled(copies * texts * width, none, place, there),
+        _filled(size, width - 1, there, place),  # the last place of the first text, which is always empty
+        _filled(size, copies * texts, there, text),
+        np.where(lengths > 0, starts, none),
+        lengths,
+    ]
+    all_of_them = sent(np.concatenate(parts).astype(np.int32), where)
+    return Batch(*all_of_them.split([len(part) for part in parts]), texts, width), there
+
+
+def _rounded(length: int) -> int:
+    return STEP * -(-int(length) // STEP)
+
+
+def _filled(size: int, value: int, index: np.ndarray, values: np.ndarray) -> np.ndarray:
+    whole = np.full(size, value, np.int64)
+    whole[index] = values
+    return whole
+
+
+def sent(array: np.ndarray, where: torch.device) -> torch.Tensor:
+    """The array on a device, without waiting for what the device is doing."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(where, non_blocking=True) if where.type == "cuda" else tensor.to(where)
+
+
+class _Moved(torch.autograd.Function):
+    """Rows of a tensor by their index, where `back` is the index by which gradients come back: a plain `index_select`
+    would add them up one by one."""
+
+    @staticmethod
+    def forward(ctx, source, index, back):
+        ctx.save_for_backward(back)
+        return source.index_select(0, index)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient.index_select(0, ctx.saved_tensors[0]), None, None
+
+
+Weights = list[torch.Tensor] | None
+
+# Of each layer, in this order: what is taken from the encoder, end to end.
+_LAYER = [
+    [f"attention.self.{part}.weight" for part in ("query", "key", "value")],
+    [f"attention.self.{part}.bias" for part in ("query", "key", "value")],
+    *([f"{place}.{part}"] for place in ("attention.output.dense", "attention.output.LayerNorm", "intermediate.dense",
+                                        "output.dense", "output.LayerNorm") for part in ("weight", "bias")),
+]  # fmt: skip
+
+
+class Stack(nn.Module):
+    """Copies of a BERT encoder. `words` are the rows of its table of words that are trained, int (used,), None for all."""
+
+    def __init__(self, encoder: nn.Module, copies: int, words: np.ndarray | None = None, pooler: bool = False):
+        super().__init__()
+        self.config, self.copies, self.encoder = encoder.config, copies, [encoder]  # in a list: not a module of this one
+        table = encoder.get_input_embeddings().weight.detach()
+        self.used = None if words is None else torch.from_numpy(words).to(table.device)
+        self.words = self._copied(table if words is None else table[self.used])
+        self.positions = self._copied(encoder.get_parameter("embeddings.position_embeddings.weight"))
+        self.kind = self._copied(encoder.get_parameter("embeddings.token_type_embeddings.weight")[:1])
+        norm = [encoder.get_parameter(f"embeddings.LayerNorm.{part}") for part in ("weight", "bias")]
+        self.norm = self._copied(torch.stack(norm))
+        self.names = [[f"encoder.layer.{layer}.{name}" for name in names]
+                      for layer in range(self.config.num_hidden_layers) for names in _LAYER]  # fmt: skip
+        self.names += [["pooler.dense.weight"], ["pooler.dense.bias"]] if pooler else []
+        taken = [torch.cat([encoder.get_parameter(name) for name in names]) for names in self.names]
+        self.shapes = [tuple(tensor.shape) for tensor in taken]
+        self.sizes = [tensor.numel() for tensor in taken]
+        self.layers = self._copied(torch.cat([tensor.flatten() for tensor in taken]))
+
+    def _copied(self, tensor: torch.Tensor) -> nn.Parameter:
+        return nn.Parameter(tensor.detach().expand(self.copies, *tensor.shape).clone())
+
+    def weights(self, kind: torch.dtype) -> list[torch.Tensor]:
+        """The layers' tensors in the precision to multiply in: one conversion for all of them."""
+        pieces = self.layers.to(kind).split(self.sizes, 1)
+        shapes = [shape if len(shape) == 2 else (1, *shape) for shape in self.shapes]
+        return [piece.view(self.copies, *shape) for piece, shape in zip(pieces, shapes, strict=True)]
+
+    def forward(self, batch: Batch, kind: torch.dtype, weights: Weights = None, words: torch.Tensor | None = None) -> torch.Tensor:
+        """Hidden states of the last layer, (copies, t, width of the encoder), for the word pieces of a batch; `weights`
+        and the whole table of `words`, where they are at hand already."""
+        config, size = self.config, self.config.hidden_size
+        drop = config.hidden_dropout_prob if self.training else 0.0
+        weights, words = weights or self.weights(kind), self.words if words is None else words
+        x = words.view(-1, size).index_select(0, batch.ids) + self.positions.view(-1, size).index_select(0, batch.positions)
+        scale, shift = self.norm.unsqueeze(2).unbind(1)
+        x = _normed(x.view(self.copies, -1, size) + self.kind, scale, shift, config.layer_norm_eps)
+        x = functional.dropout(x, drop, self.training).to(kind)
+        empty = torch.arange(batch.width, device=x.device) >= batch.lengths.clamp(min=1)[:, None]
+        hidden = torch.zeros(empty.shape, dtype=kind, device=x.device).masked_fill_(empty, -math.inf)[:, None, None]
+        for layer in range(config.num_hidden_layers):
+            mine = weights[len(_LAYER) * layer :][: len(_LAYER)]
+            inputs, inputs_bias, out, out_bias, scale, shift, up, up_bias, down, down_bias, scale2, shift2 = mine
+            y = self._attention(_linear(x, inputs, inputs_bias), batch, hidden)
+            y = functional.dropout(_linear(y, out, out_bias), drop, self.training)
+            x = _normed(x + y, scale, shift, config.layer_norm_eps)
+            y = _linear(functional.gelu(_linear(x, up, up_bias)), down, down_bias)
+            x = _normed(x + functional.dropout(y, drop, self.training), scale2, shift2, config.layer_norm_eps)
+        return x
+
+    def _attention(self, inputs: torch.Tensor, batch: Batch, hidden: torch.Tensor) -> torch.Tensor:
+        heads, size = self.config.num_attention_heads, self.config.hidden_size
+        spread = _Moved.apply(inputs.view(-1, 3 * size), batch.spread, batch.packed)
+        query, key, value = spread.view(-1, batch.width, 3, heads, size // heads).permute(2, 0, 3, 1, 4)
+        drop = self.config.attention_probs_dropout_prob if self.training else 0.0
+        y = functional.scaled_dot_product_attention(query, key, value, attn_mask=hidden, dropout_p=drop)
+        y = y.transpose(1, 2).reshape(-1, size)
+        return _Moved.apply(y, batch.packed, batch.spread).view(self.copies, -1, size)
+
+    def whole(self) -> torch.Tensor:
+        """Every copy's whole table of words, (copies, vocabulary, width)."""
+        if self.used is None:
+            return self.words.detach()
+        table = self.encoder[0].get_input_embeddings().weight.detach()
+        table = table.expand(self.copies, *table.shape).clone()
+        table[:, self.used] = self.words.detach()
+        return table
+
+    def give_back(self, copy: int = 0) -> None:
+        """Put one copy's weights into the encoder that this was made of."""
+        encoder = self.encoder[0]
+        with torch.no_grad():
+            encoder.get_input_embeddings().weight.copy_(self.whole()[copy])
+            encoder.get_parameter("embeddings.position_embeddings.weight").copy_(self.positions[copy])
+            encoder.get_parameter("embeddings.token_type_embeddings.weight")[:1].copy_(self.kind[copy])
+            for part, value in zip(("weight", "bias"), self.norm[copy], strict=True):
+                encoder.get_parameter(f"embeddings.LayerNorm.{part}").copy_(value)
+            pieces = self.layers[copy].split(self.sizes)
+            for names, piece, shape in zip(self.names, pieces, self.shapes, strict=True):
+                for name, value in zip(names, piece.view(shape).chunk(len(names)), strict=True):
+                    encoder.get_parameter(name).copy_(value)
+
+
+def _linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """(copies, t, out) of (copies, t, in), weights (copies, out, in) and biases (copies, 1, out)."""
+    return torch.baddbmm(bias, x, weight.transpose(1, 2))
+
+
+def _normed(x: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor, epsilon: float) -> torch.Tensor:
+    """Layer normalisation with a scale and a shift (copies, 1, width) of each copy's own."""
+    if len(scale) == 1:
+        return functional.layer_norm(x, x.shape[-1:], scale.flatten(), shift.flatten(), epsilon)
+    return torch.addcmul(shift, functional.layer_norm(x, x.shape[-1:], eps=epsilon), scale)
+
+
+class Classifiers(nn.Module):
+    """A stack with its pooling, dropout and a linear layer a copy, as `training.Classifier` has them."""
+
+    def __init__(self, encoder: nn.Module, pooling: str, n_classes: int, seeds: Sequence[int], words: np.ndarray | None = None):
+        super().__init__()
+        self.stack, self.pooling = Stack(encoder, len(seeds), words, pooling == "pooler"), pooling
+        heads = [training.new_head(encoder.config.hidden_size, n_classes, seed).to(encoder.device) for seed in seeds]
+        self.weight = nn.Parameter(torch.stack([head.weight.detach() for head in heads]))
+        self.bias = nn.Parameter(torch.stack([head.bias.detach() for head in heads])[:, None])
+
+    def forward(self, batch: Batch, kind: torch.dtype, weights: Weights = None, words: torch.Tensor | None = None) -> torch.Tensor:
+        """Logits (copies, texts, classes), float32."""
+        weights = weights or self.stack.weights(kind)
+        pooled = self._pooled(self.stack(batch, kind, weights, words), batch, weights)
+        return _linear(functional.dropout(pooled, training.DROPOUT, self.training), self.weight, self.bias)
+
+    def _pooled(self, hidden: torch.Tensor, batch: Batch, weights: list[torch.Tensor]) -> torch.Tensor:
+        copies, size = len(hidden), hidden.shape[-1]
+        hidden = hidden.view(-1, size)
+        if self.pooling == "pooler":
+            first = hidden.index_select(0, batch.first).view(copies, -1, size)
+            return torch.tanh(_linear(first, *weights[-2:])).float()
+        sums = hidden.new_zeros(len(batch.lengths) + 1, size, dtype=torch.float32)
+        sums = sums.index_add(0, batch.text, hidden.float())[:-1]
+        return (sums / batch.lengths.clamp(min=1)[:, None]).view(copies, -1, size)
+
+
+def fine_tune(
+    encoder: nn.Module,
+    pooling: str,
+    tokens: Sequence[training.Tokens],
+    labels: Sequence[np.ndarray],
+    n_classes: int,
+    *,
+    learning_rate: float,
+    batch_size: int,
+    updates: int,
+    schedule: str = "constant",
+    seeds: Sequence[int],
+    bits: str = "fp32",
+    progress: Callable[[int, int, float], None] | None = None,
+) -> tuple[Classifiers, np.ndarray]:
+    """Train a copy of `encoder`, which stays as it is, on each of several sets of labelled texts of the same size, as
+    `training.train` does with each of `seeds`; the copies, and the losses (updates, copies).
+
+    `progress(update, updates, mean loss)` hears of several updates at a time. torch.OutOfMemoryError where they do not fit together.
+    """
+    where, copies, n = encoder.device, len(tokens), len(tokens[0])
+    ids = np.concatenate([some.ids for some in tokens])
+    offsets = np.cumsum(np.concatenate([[0], *(some.lengths for some in tokens)]))
+    used, inverse = np.unique(ids, return_inverse=True)
+    together = training.Tokens(inverse.astype(np.int32), offsets, 0)
+    model = Classifiers(encoder, pooling, n_classes, seeds, used.astype(np.int64)).train()
+    targets = np.concatenate(labels).astype(np.int64)
+    rngs, queues = [np.random.default_rng(seed) for seed in seeds], [[] for _ in seeds]
+    sizes, kind = (len(used), encoder.config.max_position_embeddings), precision(bits)
+
+    def losses() -> torch.Tensor:
+        for copy in range(copies):
+            queues[copy] = queues[copy] or training.epoch(tokens[copy].lengths, batch_size, rngs[copy])
+        rows = [queue.pop(0) + n * copy for copy, queue in enumerate(queues)]
+        batch, _ = pack(together, rows, *sizes, where)
+        wanted = np.full((copies, batch.texts), -100)
+        for copy, some in enumerate(rows):
+            wanted[copy, : len(some)] = targets[some]
+        found = model(batch, kind)
+        loss = functional.cross_entropy(found.flatten(0, 1), sent(wanted.ravel(), where), reduction="none", ignore_index=-100)
+        return loss.view(copies, -1).sum(1) / sent(np.array([len(some) for some in rows], np.float32), where)
+
+    rates = (learning_rate * training._rate(schedule, update, updates) for update in range(updates))
+    with training.seeded(seeds[0], where):
+        return model, optimise(model, training.adam(model, learning_rate), losses, rates, updates, copies, progress)
+
+
+def precision(bits: str) -> torch.dtype:
+    """What to multiply in."""
+    return torch.bfloat16 if bits == "bf16" else torch.float32
+
+
+def optimise(
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    losses: Callable[[], torch.Tensor],
+    rates: Iterable[float],
+    updates: int,
+    copies: int,
+    progress: Callable[[int, int, float], None] | None = None,
+) -> np.ndarray:
+    """One update a rate, where `losses()` is each copy's loss of its next batch, (copies,); (updates, copies) losses."""
+    found, told = torch.empty(updates, copies, device=next(model.parameters()).device), 0
+    for update, rate in enumerate(rates):
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        loss = losses()
+        loss.sum().backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        found[update] = loss.detach()
+        if (update + 1) % LOOK == 0 or update + 1 == updates:
+            for loss in found[told : update + 1].mean(1).tolist():  # waits for the device
+                told += 1
+                if not math.isfinite(loss):
+                    raise InputError(f"the loss of update {told} is not a number; use --precision fp32, or another encoder")
+                if progress:
+                    progress(told, updates, loss)
+    return found.double().cpu().numpy()
+
+
+@torch.inference_mode()
+def predict(model: Classifiers, tokens: training.Tokens, bits: str = "fp32") -> np.ndarray:
+    """Every copy's logits of n texts, float32 (copies, n, classes), in their order; dropout off."""
+    model.eval()
+    stack, where, kind = model.stack, model.weight.device, precision(bits)
+    weights, words = stack.weights(kind), stack.whole()
+    order, outputs, parts = np.argsort(-tokens.lengths, kind="stable"), [], []
+    while len(order):
+        size = max(1, PART // stack.copies // _rounded(tokens.lengths[order[0]] + 1))
+        parts.append(order[:size])
+        order = order[size:]
+        batch, _ = pack(tokens, [parts[-1]] * stack.copies, words.shape[1], stack.positions.shape[1], where)
+        outputs.append(model(batch, kind, weights, words))
+    together = torch.cat(outputs, 1).cpu().numpy()
+    out = np.empty_like(together)
+    out[:, np.concatenate(parts)] = together
+    return out

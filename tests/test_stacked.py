@@ -1,0 +1,150 @@
+"""Copies side by side: each is what `training` makes of it alone, and predictions are those of the encoder itself."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cluster_tune import encoders, intertraining, stacked, training
+from cluster_tune.errors import InputError
+
+
+@pytest.fixture
+def here(monkeypatch):
+    monkeypatch.setattr(stacked, "DEVICES", ("cpu",))
+
+
+@pytest.fixture
+def bare(tiny_folder):
+    """A tiny BERT without dropout, in which two ways of training can be compared digit by digit."""
+    encoder = encoders.model(encoders.resolve(str(tiny_folder)))
+    return without_dropout(encoder)
+
+
+def without_dropout(encoder):
+    for module in encoder.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        if hasattr(module, "dropout_prob"):
+            module.dropout_prob = 0.0
+    encoder.config.hidden_dropout_prob = encoder.config.attention_probs_dropout_prob = 0.0
+    return encoder
+
+
+@pytest.fixture(autouse=True)
+def no_dropout_before_the_head(monkeypatch):
+    monkeypatch.setattr(training, "DROPOUT", 0.0)
+
+
+@pytest.fixture(scope="module")
+def tokens(tiny_folder, sea_and_sky):
+    return training.tokenise(encoders.tokenizer(encoders.resolve(str(tiny_folder))), sea_and_sky["text"], 16)
+
+
+@pytest.fixture(scope="module")
+def labels(sea_and_sky):
+    return np.unique(sea_and_sky["label"], return_inverse=True)[1]
+
+
+HOW = {"learning_rate": 1e-3, "batch_size": 8, "updates": 7, "schedule": "linear"}
+
+
+def alone(folder, pooling, tokens, labels, seed):
+    model = training.Classifier(without_dropout(encoders.model(encoders.resolve(str(folder)))), pooling, 2, seed)
+    losses = training.train(model, tokens, labels, seed=seed, **HOW)
+    return model, losses
+
+
+@pytest.mark.parametrize("pooling", ["mean", "pooler"])
+def test_each_copy_is_the_model_trained_alone(tiny_folder, bare, tokens, labels, pooling):
+    rng, before = np.random.default_rng(0), training.copy_of(bare.state_dict())
+    samples = [rng.permutation(len(tokens))[:20] for _ in range(3)]
+    models, losses = stacked.fine_tune(
+        bare, pooling, [tokens.take(rows) for rows in samples], [labels[rows] for rows in samples], 2, seeds=[4, 5, 6], **HOW
+    )
+    found = stacked.predict(models, tokens)
+    assert losses.shape == (7, 3) and found.shape == (3, len(tokens), 2)
+    for copy, rows in enumerate(samples):
+        model, expected = alone(tiny_folder, pooling, tokens.take(rows), labels[rows], 4 + copy)
+        np.testing.assert_allclose(losses[:, copy], expected, rtol=1e-4)
+        np.testing.assert_allclose(found[copy], training.predict(model, tokens), atol=1e-4)
+    assert all((bare.state_dict()[name] == value).all() for name, value in before.items())
+
+
+def test_a_copy_given_back_is_the_encoder_trained_alone(tiny_folder, bare, tokens, labels):
+    models, _ = stacked.fine_tune(bare, "pooler", [tokens, tokens], [labels, labels], 2, seeds=[1, 4], **HOW)
+    models.stack.give_back(1)
+    model, _ = alone(tiny_folder, "pooler", tokens, labels, 4)
+    for name, value in model.encoder.state_dict().items():
+        torch.testing.assert_close(bare.state_dict()[name], value, atol=1e-4, rtol=0)
+    np.testing.assert_allclose(
+        stacked.predict(models, tokens)[1], training.predict(model, tokens), atol=1e-4
+    )
+
+
+def test_predictions_do_not_depend_on_the_parts(bare, tokens, labels, monkeypatch):
+    models, _ = stacked.fine_tune(bare, "mean", [tokens, tokens], [labels, labels], 2, seeds=[1, 2], **HOW)
+    whole = stacked.predict(models, tokens)
+    monkeypatch.setattr(stacked, "PART", 100)
+    np.testing.assert_allclose(stacked.predict(models, tokens), whole, atol=1e-5)
+
+
+def test_clusters_and_masked_words_are_learned_as_without_it(tiny_folder, bare, tokens, labels, monkeypatch):
+    special = {"mask": 4, "cls": 2, "sep": 3}
+
+    def both(encoder):
+        words = intertraining.on_masked_words(
+            encoder, tokens, special, learning_rate=1e-4, batch_size=8, epochs=2, duplicates=2, seed=3
+        )
+        clusters = intertraining.on_clusters(
+            encoder, "mean", tokens, labels, learning_rate=1e-4, batch_size=8, epochs=2, seed=3
+        )
+        return words, clusters
+
+    plain = without_dropout(encoders.model(encoders.resolve(str(tiny_folder))))
+    expected = both(plain)
+    monkeypatch.setattr(stacked, "DEVICES", ("cpu",))
+    assert stacked.fits(bare)
+    for found, wanted in zip(both(bare), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-3)
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(bare.state_dict()[name], value, atol=1e-3, rtol=0)
+
+
+def test_in_bf16_and_with_dropout_it_learns(here, tiny_folder, tokens, labels, monkeypatch):
+    monkeypatch.setattr(training, "DROPOUT", 0.1)
+    encoder = encoders.model(encoders.resolve(str(tiny_folder)))
+    how = HOW | {"updates": 60, "schedule": "constant", "bits": "bf16"}
+    models, losses = stacked.fine_tune(encoder, "mean", [tokens] * 2, [labels] * 2, 2, seeds=[0, 0], **how)
+    assert (losses[-5:].mean(0) < losses[:5].mean(0) / 2).all()
+    assert (losses[:, 0] != losses[:, 1]).any()  # the same seed and texts: dropout alone tells them apart
+    assert (stacked.predict(models, tokens, "bf16").argmax(2) == labels).mean() > 0.9
+    again, same = stacked.fine_tune(encoder, "mean", [tokens] * 2, [labels] * 2, 2, seeds=[0, 0], **how)
+    assert (same == losses).all()
+
+
+def test_samples_whose_batches_differ_in_size_are_weighed_right(tiny_folder, bare, tokens, labels, monkeypatch):
+    """With many texts the last, smaller batch comes at another place in every copy."""
+    monkeypatch.setattr(training, "POOL", 1)
+    rng = np.random.default_rng(1)
+    samples = [rng.permutation(len(tokens))[:21] for _ in range(3)]
+    _, losses = stacked.fine_tune(
+        bare, "mean", [tokens.take(rows) for rows in samples], [labels[rows] for rows in samples], 2, seeds=[0, 1, 2], **HOW
+    )
+    for copy, rows in enumerate(samples):
+        np.testing.assert_allclose(losses[:, copy], alone(tiny_folder, "mean", tokens.take(rows), labels[rows], copy)[1], rtol=1e-4)
+
+
+def test_a_loss_that_is_not_a_number_is_refused(bare, tokens, labels):
+    with torch.no_grad():
+        bare.get_input_embeddings().weight[:] = float("nan")
+    with pytest.raises(InputError, match="the loss of update 1 is not a number"):
+        stacked.fine_tune(bare, "mean", [tokens], [labels], 2, seeds=[0], **HOW)
+
+
+def test_a_processor_and_other_encoders_go_the_usual_way(bare, monkeypatch):
+    assert not stacked.fits(bare)
+    monkeypatch.setattr(stacked, "DEVICES", ("cpu",))
+    assert stacked.fits(bare)
+    bare.config.model_type = "distilbert"
+    assert not stacked.fits(bare)
