@@ -148,3 +148,42 @@ def test_a_processor_and_other_encoders_go_the_usual_way(bare, monkeypatch):
     assert stacked.fits(bare)
     bare.config.model_type = "distilbert"
     assert not stacked.fits(bare)
+
+
+def test_masked_words_that_do_not_fit_packed_are_learned_in_parts(here, bare, tokens, tmp_path, monkeypatch):
+    """Memory runs out in the second epoch; what was kept of the first is of another way to train, and is not mistaken."""
+    how = {"learning_rate": 1e-4, "batch_size": 8, "epochs": 2, "duplicates": 2, "seed": 3, "checkpoint": tmp_path / "words.part"}
+    plain, calls = stacked.optimise, []
+
+    def short(*args):
+        calls.append(args)
+        if len(calls) == 2:
+            raise torch.OutOfMemoryError
+        return plain(*args)
+
+    monkeypatch.setattr(stacked, "optimise", short)
+    before = training.copy_of(bare.state_dict())
+    losses = intertraining.on_masked_words(bare, tokens, {"mask": 4, "cls": 2, "sep": 3}, **how)
+    assert len(calls) == 2 and len(losses) == 2 * -(-len(tokens) // 8)
+    monkeypatch.setattr(stacked, "DEVICES", ())
+    bare.load_state_dict(before)
+    how |= {"checkpoint": None}
+    np.testing.assert_array_equal(losses, intertraining.on_masked_words(bare, tokens, {"mask": 4, "cls": 2, "sep": 3}, **how))
+
+
+def test_packed_masked_words_go_on_from_their_last_epoch(here, bare, tokens, tmp_path):
+    how = {"learning_rate": 1e-4, "batch_size": 8, "duplicates": 2, "seed": 3, "checkpoint": tmp_path / "words.part"}
+    special, before = {"mask": 4, "cls": 2, "sep": 3}, training.copy_of(bare.state_dict())
+    whole = intertraining.on_masked_words(bare, tokens, special, epochs=2, **how | {"checkpoint": None})
+    bare.load_state_dict(before)
+
+    def stop(update, updates, loss):
+        if update > updates // 2 + 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        intertraining.on_masked_words(bare, tokens, special, epochs=2, progress=stop, **how)
+    heard = []
+    again = intertraining.on_masked_words(bare, tokens, special, epochs=2, progress=lambda *told: heard.append(told), **how)
+    np.testing.assert_array_equal(again, whole)
+    assert heard[0][0] == len(whole) // 2 + 1

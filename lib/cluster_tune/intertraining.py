@@ -75,8 +75,19 @@ def on_masked_words(
     the encoder's own head, see `WordHead`. With a `checkpoint`, a safetensors file, an interrupted training goes on
     from its last whole epoch, and one that is finished is only read; the file is the caller's to delete.
     """
-    packed = stacked.fits(encoder)
-    model = (PackedWordPredictor if packed else WordPredictor)(encoder, head, seed).to(encoder.device)
+    how = {"learning_rate": learning_rate, "batch_size": batch_size, "epochs": epochs, "duplicates": duplicates, "seed": seed}
+    how |= {"checkpoint": checkpoint, "bits": bits, "progress": progress}
+    if stacked.fits(encoder):
+        with contextlib.suppress(torch.OutOfMemoryError):  # then in smaller parts
+            return _on_masked_words(PackedWordPredictor(encoder, head, seed), encoder, tokens, special, **how)
+    return _on_masked_words(WordPredictor(encoder, head, seed), encoder, tokens, special, **how)
+
+
+def _on_masked_words(
+    model, encoder, tokens, special, *, learning_rate, batch_size, epochs, duplicates, seed, checkpoint, bits, progress
+) -> np.ndarray:
+    """The same with the `model` that trains the encoder."""
+    model, packed = model.to(encoder.device), isinstance(model, PackedWordPredictor)
     optimiser = training.adam(model, learning_rate)
     updates = -(-len(tokens) // batch_size)
     losses = _resume(checkpoint, model, optimiser)
@@ -245,7 +256,8 @@ def _keep(
 
 
 def _resume(checkpoint: Path | None, model: nn.Module, optimiser: torch.optim.Optimizer) -> np.ndarray:
-    """Put back what `_keep` wrote, if there is something; the losses so far. InputError for a file that is spoiled."""
+    """Put back what `_keep` wrote of such a model, if there is something; the losses so far. InputError for a file that is
+    spoiled."""
     if checkpoint is None or not checkpoint.is_file():
         return np.empty(0)
     from safetensors import SafetensorError
@@ -253,6 +265,8 @@ def _resume(checkpoint: Path | None, model: nn.Module, optimiser: torch.optim.Op
 
     try:
         tensors = load_file(checkpoint)
+        if isinstance(model, PackedWordPredictor) != any(name.startswith("model.stack.") for name in tensors):
+            return np.empty(0)  # of the other way to train, on another device say
         with torch.no_grad():
             for name, value in model.named_parameters():
                 value.copy_(tensors[f"model.{name}"])
