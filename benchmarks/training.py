@@ -9,11 +9,11 @@
 The ways are `authors` (a Trainer set up as the paper's authors train: single precision, every text padded to the
 longest of the set), `tuned` (a Trainer with bf16 where the machine is quicker by it, padding to the longest of a batch, and
 batches of like length) and `ours`; on a GPU also `side_by_side`, five models at once, of which each has its share of the
-time. Each has a process of its own, a few updates to warm up that are not timed, the same
-texts and the same number of updates, and all the cores. `matrix_share` is the model's arithmetic over the time, as a share
-of what large matrix products reach on the same device in the quicker of bf16 and fp32. `training.csv` and
-`training_accuracy.csv` keep what other machines measured. `together` divides the cores among processes that do the same work side by side, as several processes
-of one grid do. AG News and ISEAR must be at hand, see `cluster-tune data`.
+time. Each has a process of its own, a little untimed work to warm up, the same texts and the same number of updates, and all
+the cores. `matrix_share` is the model's arithmetic over the time, as a share of what large matrix products reach on the same
+device in the quicker of bf16 and fp32. `accuracy` has the models side by side on processors as well, where the library trains
+them one by one. `training.csv` and `training_accuracy.csv` keep what other machines measured. `together` divides the cores
+among processes that do the same work at once, as several processes of one grid do. AG News and ISEAR must be at hand, see `cluster-tune data`.
 """
 
 import argparse
@@ -136,6 +136,7 @@ def trainer(encoder, texts, others, codes, updates: int, device, tuned: bool) ->
         trained = time.perf_counter()
         # Texts of like length together, for the tuned one: what a practised user does before predicting.
         unseen = sorted(feed[1], key=lambda row: -len(row["input_ids"])) if tuned else feed[1]
+        work.predict(unseen[:BATCH])
         before = time.perf_counter()
         work.predict(unseen)
         predicted = time.perf_counter()

@@ -533,15 +533,15 @@ def test_repetitions_of_a_budget_are_trained_side_by_side(asked, ensure, heard, 
     assert len(told) == 4 * (10 + 100)
 
 
-def test_side_by_side_a_run_that_is_done_is_left_out_and_one_that_is_left_is_done_alone(asked, ensure, side_by_side):
+def test_side_by_side_what_is_done_is_left_out_and_nothing_is_done_twice(asked, ensure, side_by_side):
     ensure([run for run in asked if run.repetition == 0])
     before = results.load().set_index("run_id")["accuracy"]
     side_by_side.clear()
-    more = [replace(run, repetition=2) for run in asked if run.budget == 8 and run.recipe == "paper"]
-    ensure([*asked, *more])
+    more = [replace(run, repetition=number) for run in asked[::2] for number in (0, 1, 2, 2)]
+    ensure(more)
     after = results.load().set_index("run_id")["accuracy"]
-    assert len(after) == 18 and (after[before.index] == before).all()
-    assert side_by_side.count(2) == 2  # the two cells with two repetitions to do; the others have one, which goes alone
+    assert len(after) == 24 and (after[before.index] == before).all()
+    assert side_by_side.count(2) == 8 and side_by_side.count(1) == 2  # the cells, and inter-training
 
 
 def test_repetitions_that_do_not_fit_together_are_trained_alone(asked, ensure, side_by_side, monkeypatch):

@@ -207,7 +207,8 @@ def test_all_settings_side_by_side():
 def test_advice_is_what_the_runs_come_to():
     """Training is worth 40 points on a and inter-training then nothing clear; on b nothing can be said."""
     recipe = SimpleNamespace(batch_size=16, min_updates=100)
-    measured = pd.DataFrame({"way": ["ours", "ours", "tuned"], "train_texts_a_second": [100.0, 50.0, 1.0], "machine": ["X", "Y", "X"]})
+    measured = pd.DataFrame({"way": ["ours", "ours", "tuned", "ours"], "train_texts_a_second": [100.0, 50.0, 1.0, 9e4],
+                             "machine": ["X", "Y", "X", "a card"], "device": ["cpu", "cpu", "cpu", "cuda"]})
     lines = sentences.advice_in_words(trained(), PRINTED, measured, recipe, {"a": "Set A"}).splitlines()
     assert "changes its accuracy by 40.0 points (Set A)" in lines[0] and lines[0].endswith("Inter-training then adds nothing: at best −1.0 points (Set A).")
     assert lines[1].startswith("- Inter-training, by the trained recipe: with 64 labels it clearly helps on 0 and clearly hurts on 0 of 1 data set. On the others these runs do not tell.")

@@ -187,3 +187,49 @@ def test_packed_masked_words_go_on_from_their_last_epoch(here, bare, tokens, tmp
     again = intertraining.on_masked_words(bare, tokens, special, epochs=2, progress=lambda *told: heard.append(told), **how)
     np.testing.assert_array_equal(again, whole)
     assert heard[0][0] == len(whole) // 2 + 1
+
+
+def test_masked_words_begun_unpacked_go_on_so(here, bare, tokens, tmp_path, monkeypatch):
+    """A file of a processor, or of a card whose memory was too small, is gone on from and not begun anew."""
+    how = {"learning_rate": 1e-4, "batch_size": 8, "duplicates": 2, "seed": 3, "checkpoint": tmp_path / "words.part"}
+    special, heard = {"mask": 4, "cls": 2, "sep": 3}, []
+
+    def stop(update, updates, loss):
+        if update > updates // 2 + 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as processor:
+        processor.setattr(stacked, "DEVICES", ())
+        with pytest.raises(KeyboardInterrupt):
+            intertraining.on_masked_words(bare, tokens, special, epochs=2, progress=stop, **how)
+    losses = intertraining.on_masked_words(bare, tokens, special, epochs=2, progress=lambda *told: heard.append(told), **how)
+    assert heard[0][0] == len(losses) // 2 + 1
+    heard.clear()
+    again = intertraining.on_masked_words(bare, tokens, special, epochs=2, progress=lambda *told: heard.append(told), **how)
+    assert not heard
+    np.testing.assert_array_equal(again, losses)
+
+
+def test_a_file_that_is_damaged_is_told(here, bare, tokens, tmp_path):
+    (tmp_path / "words.part").write_bytes(b"no tensors")
+    with pytest.raises(InputError, match="is damaged; delete it"):
+        intertraining.on_masked_words(bare, tokens, {"mask": 4, "cls": 2, "sep": 3}, learning_rate=1e-4, batch_size=8, epochs=1,
+                                      duplicates=1, checkpoint=tmp_path / "words.part")  # fmt: skip
+
+
+def test_predictions_that_do_not_fit_are_made_in_smaller_parts(bare, tokens, labels, monkeypatch):
+    models, _ = stacked.fine_tune(bare, "mean", [tokens, tokens], [labels, labels], 2, seeds=[1, 2], **HOW)
+    whole, plain, sizes = stacked.predict(models, tokens), stacked.pack, []
+
+    def short(tokens, rows, *where):
+        sizes.append(len(rows[0]))
+        if sizes[-1] > 50:
+            raise torch.OutOfMemoryError
+        return plain(tokens, rows, *where)
+
+    monkeypatch.setattr(stacked, "pack", short)
+    np.testing.assert_allclose(stacked.predict(models, tokens), whole, atol=1e-5)
+    assert max(sizes) > 50 and sum(size for size in sizes if size <= 50) == len(tokens)
+    monkeypatch.setattr(stacked, "pack", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError()))
+    with pytest.raises(torch.OutOfMemoryError):
+        stacked.predict(models, tokens)

@@ -452,10 +452,9 @@ class _Study:
                 if todo or self._lacks("projection", start.keys):
                     self._begin(start)
             state = self._state() if todo else {}
-            busy = []
             for together in self._side_by_side(todo):
-                busy += self._claimed_together(together, state) if len(together) > 1 else together
-            todo = [run for run in busy if not self._claimed(run, state)]
+                self._claimed_together(together)
+            todo = [run for run in todo if run not in self.seen and not self._claimed(run, state)]
         if not todo:
             self._forget(start)
         return not todo
@@ -473,34 +472,33 @@ class _Study:
             return mine
 
     def _side_by_side(self, runs: list[Run]) -> list[list[Run]]:
-        """The runs in groups that are fine-tuned as one: on a GPU the repetitions of a budget, else each alone."""
+        """The groups of runs that are fine-tuned as one: on a GPU the repetitions of a budget, elsewhere none."""
         from cluster_tune import stacked
 
         if not (runs and stacked.fits(self.machine.model)):
-            return [[run] for run in runs]
+            return []
         groups: dict[tuple, list[Run]] = {}
-        for run in runs:
+        for run in dict.fromkeys(runs):
             groups.setdefault((run.recipe, run.budget), []).append(run)
         return list(groups.values())
 
-    def _claimed_together(self, runs: list[Run], state: dict) -> list[Run]:
-        """Those of the runs that are still to be done and no other process does, all at once; what is left to be done,
-        which is all of them where they do not fit the GPU's memory together."""
+    def _claimed_together(self, runs: list[Run]) -> None:
+        """Do those of the runs that are still to be done and no other process does, all at once and from the weights that are
+        loaded, which stay as they are; none where they do not fit the GPU's memory together."""
         import torch
 
         with contextlib.ExitStack() as held:
             mine = [run for run in runs if held.enter_context(claims.claim(self.identity(run))) and not self._done(run)]
-            if len(mine) > 1:
-                self.machine.model.load_state_dict(state)
+            if mine:
                 with contextlib.suppress(torch.OutOfMemoryError):
                     for run, record in zip(mine, self._run_together(mine, self._recipe(mine[0].recipe)), strict=True):
                         results.write(record)
                         self.seen.add(run)
                         self.report("run", record)
-                free, there = torch.cuda.mem_get_info(self.machine.device) if self.machine.device.type == "cuda" else (1, 1)
-                if free < there / 5:  # other processes may share the card
-                    torch.cuda.empty_cache()
-        return [run for run in runs if run not in self.seen]
+        if self.machine.device.type == "cuda":
+            free, there = torch.cuda.mem_get_info(self.machine.device)
+            if free < there / 5:  # other processes may share the card
+                torch.cuda.empty_cache()
 
     def _claimed(self, run: Run, state: dict) -> bool:
         """The run, if it is still to be done and no other process does it; whether it is done."""

@@ -73,11 +73,12 @@ def on_masked_words(
     Every text is masked in `duplicates` ways, which the epochs go through in turn: BERT's duplication of its training
     data, which the paper calls replication. `special` holds the ids `mask`, `cls` and `sep`; `head` the weights of
     the encoder's own head, see `WordHead`. With a `checkpoint`, a safetensors file, an interrupted training goes on
-    from its last whole epoch, and one that is finished is only read; the file is the caller's to delete.
+    from its last whole epoch, and one that is finished is only read; the file is the caller's to delete. Where word pieces
+    laid end to end do not fit a GPU's memory, training begins anew in smaller parts.
     """
     how = {"learning_rate": learning_rate, "batch_size": batch_size, "epochs": epochs, "duplicates": duplicates, "seed": seed}
     how |= {"checkpoint": checkpoint, "bits": bits, "progress": progress}
-    if stacked.fits(encoder):
+    if stacked.fits(encoder) and not _begun_unpacked(checkpoint):
         with contextlib.suppress(torch.OutOfMemoryError):  # then in smaller parts
             return _on_masked_words(PackedWordPredictor(encoder, head, seed), encoder, tokens, special, **how)
     return _on_masked_words(WordPredictor(encoder, head, seed), encoder, tokens, special, **how)
@@ -159,7 +160,8 @@ class PackedWordPredictor(nn.Module):
     def forward(self, batch: stacked.Batch, kind: torch.dtype, chosen: torch.Tensor) -> torch.Tensor:
         """Logits (m, vocabulary) at the m word pieces that `chosen` names by where they lie."""
         hidden = self.stack(batch, kind)[0].index_select(0, chosen)
-        return self.head(hidden, self.stack.words[0])
+        with torch.autocast(hidden.device.type, dtype=kind, enabled=kind is torch.bfloat16):
+            return self.head(hidden, self.stack.words[0])
 
 
 def mask(
@@ -230,8 +232,7 @@ def _packed_losses(
         batch, there = stacked.pack(tokens, [rows], size, longest, where)
         wanted = targets.take(rows).ids
         chosen = wanted >= 0
-        with training.autocast(where, bits):
-            logits = model(batch, kind, stacked.sent(there[chosen], where))
+        logits = model(batch, kind, stacked.sent(there[chosen], where))
         words_there = stacked.sent(wanted[chosen].astype(np.int64), where)
         return nn.functional.cross_entropy(logits.float(), words_there, reduction="sum")[None] / max(1, chosen.sum())
 
@@ -255,6 +256,20 @@ def _keep(
         temporary.write_bytes(save({name: value.detach().contiguous() for name, value in tensors.items()}))
 
 
+_PACKED = "model.stack.layers"  # is in the file of a `PackedWordPredictor`
+
+
+def _begun_unpacked(checkpoint: Path | None) -> bool:
+    """Whether the file is of a training that is not packed, as on a processor or where memory was short, and goes on so."""
+    from safetensors import SafetensorError, safe_open
+
+    if checkpoint is None or not checkpoint.is_file():
+        return False
+    with contextlib.suppress(SafetensorError, OSError), safe_open(checkpoint, framework="pt") as tensors:
+        return _PACKED not in tensors.keys()
+    return False  # damaged, which will be told
+
+
 def _resume(checkpoint: Path | None, model: nn.Module, optimiser: torch.optim.Optimizer) -> np.ndarray:
     """Put back what `_keep` wrote of such a model, if there is something; the losses so far. InputError for a file that is
     spoiled."""
@@ -265,8 +280,8 @@ def _resume(checkpoint: Path | None, model: nn.Module, optimiser: torch.optim.Op
 
     try:
         tensors = load_file(checkpoint)
-        if isinstance(model, PackedWordPredictor) != any(name.startswith("model.stack.") for name in tensors):
-            return np.empty(0)  # of the other way to train, on another device say
+        if not isinstance(model, PackedWordPredictor) and _PACKED in tensors:
+            return np.empty(0)  # of a GPU that is not here, or whose memory was too small
         with torch.no_grad():
             for name, value in model.named_parameters():
                 value.copy_(tensors[f"model.{name}"])

@@ -2,8 +2,9 @@
 
 A few labels are too little work for a GPU: most of an update goes into starting its kernels. Here the weights of all
 copies lie in one tensor and every kernel serves all of them, on word pieces laid end to end, so that no padding is
-multiplied. What is computed is `training`'s, up to rounding and the stream of dropout's random numbers. Left out: encoders
-that are not BERT's kind, and processors, on which `training` is quicker.
+multiplied. What is computed is `training`'s, up to the stream of dropout's random numbers and to rounding: in bf16 all between
+the embeddings and the pooling is rounded to it, where autocast keeps sums and norms in single precision. Left out: encoders that
+are not BERT's kind, and processors, on which `training` is quicker.
 """
 
 import math
@@ -262,7 +263,8 @@ def fine_tune(
     """Train a copy of `encoder`, which stays as it is, on each of several sets of labelled texts of the same size, as
     `training.train` does with each of `seeds`; the copies, and the losses (updates, copies).
 
-    `progress(update, updates, mean loss)` hears of several updates at a time. torch.OutOfMemoryError where they do not fit together.
+    `progress(update, updates, mean loss)` hears of several updates at a time. torch.OutOfMemoryError where they do not fit
+    together.
     """
     where, copies, n = encoder.device, len(tokens), len(tokens[0])
     ids = np.concatenate([some.ids for some in tokens])
@@ -327,17 +329,24 @@ def optimise(
 
 @torch.inference_mode()
 def predict(model: Classifiers, tokens: training.Tokens, bits: str = "fp32") -> np.ndarray:
-    """Every copy's logits of n texts, float32 (copies, n, classes), in their order; dropout off."""
+    """Every copy's logits of n texts, float32 (copies, n, classes), in their order; dropout off. torch.OutOfMemoryError where
+    not even a small part of them fits."""
     model.eval()
-    stack, where, kind = model.stack, model.weight.device, precision(bits)
-    weights, words = stack.weights(kind), stack.whole()
-    order, outputs, parts = np.argsort(-tokens.lengths, kind="stable"), [], []
+    stack, where, kind, most = model.stack, model.weight.device, precision(bits), PART
+    weights, words, order = stack.weights(kind), stack.whole(), np.argsort(-tokens.lengths, kind="stable")
+    outputs, parts = [], []
     while len(order):
-        size = max(1, PART // stack.copies // _rounded(tokens.lengths[order[0]] + 1))
+        size = max(1, most // stack.copies // _rounded(tokens.lengths[order[0]] + 1))
+        try:
+            batch, _ = pack(tokens, [order[:size]] * stack.copies, words.shape[1], stack.positions.shape[1], where)
+            outputs.append(model(batch, kind, weights, words))
+        except torch.OutOfMemoryError:
+            if size == 1:
+                raise
+            most = size * stack.copies * _rounded(tokens.lengths[order[0]] + 1) // 2
+            continue
         parts.append(order[:size])
         order = order[size:]
-        batch, _ = pack(tokens, [parts[-1]] * stack.copies, words.shape[1], stack.positions.shape[1], where)
-        outputs.append(model(batch, kind, weights, words))
     together = torch.cat(outputs, 1).cpu().numpy()
     out = np.empty_like(together)
     out[:, np.concatenate(parts)] = together

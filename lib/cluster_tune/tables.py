@@ -467,7 +467,8 @@ def measured_on(runs: pd.DataFrame) -> pd.DataFrame:
         facts["packages"] = ", ".join(f"{package} {version}" for package, version in sorted(versions))
         facts["waiting for a core"] = f"{percent(share.mean(), 1)} of the time on average, {percent(share.max(), 1)} at most"
     else:
-        facts["packages"] = ", ".join(f"{package} {runs[package].iloc[0]}" for package in ("torch", "transformers"))
+        together = runs[["torch", "transformers"]].drop_duplicates().itertuples(index=False)
+        facts["packages"] = "; ".join(f"torch {torch}, transformers {transformers}" for torch, transformers in together)
     return pd.DataFrame(list(facts.items()), columns=["Fact", "Value"])
 
 
@@ -487,8 +488,8 @@ FIELDS = {
 
 
 def training_table(measured: pd.DataFrame, titles: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Three ways to train and to predict, a row each for each machine: texts a second, and how many times as many they are
-    here.
+    """The ways to train and to predict, a row each for each machine: texts a second, and how many times as many they are with
+    one model at a time here.
 
     `measured` (`benchmarks/training.csv`): way, dataset, machine, precision, the two rates, their ratios, matrix_share, peak_mb.
     """
