@@ -467,6 +467,7 @@ def test_training_beside_a_trainer():
     assert table["Training here, times as fast"].tolist() == ["8.0", "2.0", "1.0"] and table["On"].tolist() == ["X; 2 cores, X"] * 3
     assert table["Way"].tolist() == ["a Trainer like the authors', fp32", "a Trainer, tuned, bf16", "this package, bf16"]
     assert table["Share of the matrix rate"].tolist() == ["8 %", "32 %", "64 %"]
+    assert tables.training_table(timed().assign(matrix_share=0.0034))["Share of the matrix rate"].tolist() == ["0.3 %"] * 3
     said = sentences.training_in_words(pd.concat([timed(), timed().assign(machine="1 card", train_texts_a_second=800.0)]))
     assert said.index("On 2 cores, X, this package trains on 80 ") < said.index("On 1 card, this package trains on 800 ")
     five = timed().tail(1).assign(way="side_by_side", train_texts_a_second=400.0)

@@ -500,7 +500,7 @@ def training_table(measured: pd.DataFrame, titles: Mapping[str, str] | None = No
         "Training here, times as fast": measured["ours_is_train_times"].map(number),
         "Predicted, texts a second": measured["predict_texts_a_second"].map(lambda rate: number(rate, 0)),
         "Prediction here, times as fast": measured["ours_is_predict_times"].map(number),
-        "Share of the matrix rate": measured["matrix_share"].map(lambda share: percent(100 * share)),
+        "Share of the matrix rate": measured["matrix_share"].map(lambda share: percent(100 * share, int(share < 0.01))),
         "Memory, MB": measured["peak_mb"].map(lambda mb: number(mb, 0)),
     })
 
