@@ -13,7 +13,8 @@ time. Each has a process of its own, a little untimed work to warm up, the same 
 the cores. `matrix_share` is the model's arithmetic over the time, as a share of what large matrix products reach on the same
 device in the quicker of bf16 and fp32. `accuracy` has the models side by side on processors as well, where the library trains
 them one by one. `training.csv` and `training_accuracy.csv` keep what other machines measured. `together` divides the cores
-among processes that do the same work at once, as several processes of one grid do. AG News and ISEAR must be at hand, see `cluster-tune data`.
+among processes that do the same work at once, as several processes of one grid do. AG News and ISEAR must be at hand, see
+`cluster-tune data`.
 """
 
 import argparse
@@ -70,13 +71,16 @@ def ours(encoder, texts, others, codes, updates: int, device, copies: int = 1) -
     tokenizer = encoders.tokenizer(encoder)
     tokens, unseen = (training.tokenise(tokenizer, part, LENGTH) for part in (texts, others))
     how = {"learning_rate": RATE, "batch_size": BATCH, "bits": bits}
-    if stacked.fits(model.encoder):
-        way = encoder.pooling, [tokens] * copies, [codes] * copies, model.head.out_features
-        train = lambda updates: stacked.fine_tune(model.encoder, *way, seeds=range(copies), updates=updates, **how)[0]  # noqa: E731
-        predict = stacked.predict
-    else:
-        train = lambda updates: training.train(model, tokens, codes, updates=updates, **how) is None or model  # noqa: E731
-        predict = training.predict
+    packed = stacked.fits(model.encoder)
+    predict = stacked.predict if packed else training.predict
+
+    def train(updates: int):
+        if not packed:
+            training.train(model, tokens, codes, updates=updates, **how)
+            return model
+        parts = [tokens] * copies, [codes] * copies, model.head.out_features
+        return stacked.fine_tune(model.encoder, encoder.pooling, *parts, seeds=range(copies), updates=updates, **how)[0]
+
     predict(train(FIRST), unseen.take(np.arange(min(BATCH, len(unseen)))), bits=bits)
     began = time.perf_counter()
     trained_model = train(updates)
