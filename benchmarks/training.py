@@ -297,7 +297,7 @@ def plain(encoder, pooling, tokens, labels, classes, recipe, seed):
         queue = queue or np.array_split(rng.permutation(len(labels)), -(-len(labels) // recipe.batch_size))
         rows = queue.pop(0)
         for group in optimiser.param_groups:
-            group["lr"] = recipe.learning_rate * training._rate(recipe.schedule, update, updates)
+            group["lr"] = recipe.learning_rate * training.rate(recipe.schedule, update, updates)
         ids, mask = (part.to(encoder.device) for part in tokens.batch(rows))
         loss = torch.nn.functional.cross_entropy(model(ids, mask), torch.tensor(labels[rows], device=encoder.device))
         optimiser.zero_grad()

@@ -153,7 +153,7 @@ def test_a_processor_and_other_encoders_go_the_usual_way(bare, monkeypatch):
 def test_masked_words_that_do_not_fit_packed_are_learned_in_parts(here, bare, tokens, tmp_path, monkeypatch):
     """Memory runs out in the second epoch; what was kept of the first is of another way to train, and is not mistaken."""
     how = {"learning_rate": 1e-4, "batch_size": 8, "epochs": 2, "duplicates": 2, "seed": 3, "checkpoint": tmp_path / "words.part"}
-    plain, calls = stacked.optimise, []
+    plain, calls = stacked.Updates.__call__, []
 
     def short(*args):
         calls.append(args)
@@ -161,7 +161,7 @@ def test_masked_words_that_do_not_fit_packed_are_learned_in_parts(here, bare, to
             raise torch.OutOfMemoryError
         return plain(*args)
 
-    monkeypatch.setattr(stacked, "optimise", short)
+    monkeypatch.setattr(stacked.Updates, "__call__", short)
     before = training.copy_of(bare.state_dict())
     losses = intertraining.on_masked_words(bare, tokens, {"mask": 4, "cls": 2, "sep": 3}, **how)
     assert len(calls) == 2 and len(losses) == 2 * -(-len(tokens) // 8)
@@ -233,3 +233,52 @@ def test_predictions_that_do_not_fit_are_made_in_smaller_parts(bare, tokens, lab
     monkeypatch.setattr(stacked, "pack", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError()))
     with pytest.raises(torch.OutOfMemoryError):
         stacked.predict(models, tokens)
+
+
+class Recorded:
+    """What stands in for a CUDA graph where there is none: it computes anew, from the inputs that it was made with."""
+
+    def __init__(self, updates, layout, inputs):
+        self.replayed, self.loss = 0, torch.zeros(2)
+        self.compute = lambda: updates._step(inputs, layout)
+
+    def replay(self):
+        self.replayed += 1
+        self.loss.copy_(self.compute())
+
+
+def test_updates_are_recorded_once_a_layout_and_played_back(here, bare, tokens, labels, monkeypatch):
+    plain, graphs = stacked.Updates.__init__, {}
+
+    def record(self, layout):
+        assert layout not in graphs
+        inputs = torch.zeros(sum(layout[0]), dtype=torch.int32)
+        graphs[layout] = Recorded(self, layout, inputs)
+        return graphs[layout], inputs, graphs[layout].loss
+
+    def learned():
+        return stacked.fine_tune(bare, "mean", [tokens] * 2, [labels] * 2, 2, seeds=[1, 2], **HOW | {"updates": 40})[1]
+
+    expected = learned()
+    monkeypatch.setattr(stacked.Updates, "_record", record)
+    monkeypatch.setattr(stacked.Updates, "__init__", lambda self, model, losses: plain(self, model, losses, recording=True))
+    np.testing.assert_array_equal(learned(), expected)
+    assert 0 < len(graphs) < 20 < sum(graph.replayed for graph in graphs.values()) < 40
+
+
+@pytest.mark.parametrize("length", [1, 8, 9, 63, 64, 65, 127, 128, 500, 3_001, 40_000])
+def test_lengths_are_rounded_up_by_an_eighth_at_most(length):
+    found = stacked.rounded(length)
+    assert found >= length and found % stacked.STEP == 0 and found - length < max(stacked.STEP, length / 8 + 1)
+    assert stacked.rounded(found) == found
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
+@pytest.mark.parametrize("bits", ["fp32", "bf16"])
+def test_on_a_gpu_what_is_played_back_is_what_was_recorded(tiny_folder, tokens, labels, monkeypatch, bits):
+    encoder = encoders.model(encoders.resolve(str(tiny_folder))).cuda()
+    plain, how = stacked.Updates.__init__, HOW | {"updates": 40, "bits": bits}
+    _, found = stacked.fine_tune(encoder, "mean", [tokens] * 2, [labels] * 2, 2, seeds=[1, 2], **how)
+    monkeypatch.setattr(stacked.Updates, "__init__", lambda self, model, losses: plain(self, model, losses, recording=False))
+    _, expected = stacked.fine_tune(encoder, "mean", [tokens] * 2, [labels] * 2, 2, seeds=[1, 2], **how)
+    np.testing.assert_allclose(found, expected, atol=1e-4 if bits == "fp32" else 3e-2)

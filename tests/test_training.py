@@ -115,10 +115,10 @@ def test_many_texts_are_batched_by_length_and_a_few_are_not():
 
 
 def test_the_linear_schedule_by_hand():
-    rates = [training._rate("linear", update, 20) for update in range(20)]
+    rates = [training.rate("linear", update, 20) for update in range(20)]
     assert rates[:3] == [0.5, 1.0, 18 / 19]
     assert rates[-1] == pytest.approx(1 / 19)
-    assert [training._rate("constant", update, 20) for update in (0, 19)] == [1.0, 1.0]
+    assert [training.rate("constant", update, 20) for update in (0, 19)] == [1.0, 1.0]
 
 
 def plain_loop(model, tokens, labels, rate, batch, updates, seed):

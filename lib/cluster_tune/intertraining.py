@@ -89,24 +89,25 @@ def _on_masked_words(
 ) -> np.ndarray:
     """The same with the `model` that trains the encoder."""
     model, packed = model.to(encoder.device), isinstance(model, PackedWordPredictor)
-    optimiser = training.adam(model, learning_rate)
     updates = -(-len(tokens) // batch_size)
-    losses = _resume(checkpoint, model, optimiser)
-    while len(losses) < epochs * updates:
-        past = len(losses)
-        masked = mask(tokens, special, encoder.config.vocab_size, seed=(seed, past // updates % duplicates))
-        heard = progress and (lambda update, _, loss, past=past: progress(past + update, epochs * updates, loss))
-        rates = [learning_rate] * updates
-        rng = np.random.default_rng((seed, past))
-        with training.seeded(seed + past, encoder.device):
-            if packed:
-                batches = _packed_losses(model, *masked, batch_size, rng, bits)
-                found = stacked.optimise(model, optimiser, batches, rates, updates, 1, heard)[:, 0]
-            else:
-                found = training.optimise(optimiser, _gradients(model, *masked, batch_size, rng, bits), rates, updates, heard)
-            losses = np.append(losses, found)
-        if checkpoint:
-            _keep(checkpoint, model, optimiser if len(losses) < epochs * updates else None, losses)
+    rates = [learning_rate] * updates
+    with contextlib.ExitStack() as held:
+        spend = held.enter_context(stacked.Updates(model, model.losses(bits))) if packed else None
+        optimiser = spend.optimiser if packed else training.adam(model, learning_rate)
+        losses = _resume(checkpoint, model, optimiser)
+        while len(losses) < epochs * updates:
+            past = len(losses)
+            masked = mask(tokens, special, encoder.config.vocab_size, seed=(seed, past // updates % duplicates))
+            heard = progress and (lambda update, _, loss, past=past: progress(past + update, epochs * updates, loss))
+            rng = np.random.default_rng((seed, past))
+            with training.seeded(seed + past, encoder.device):
+                if packed:
+                    found = spend(_packed_batches(model, *masked, batch_size, rng), rates, heard)[:, 0]
+                else:
+                    found = training.optimise(optimiser, _gradients(model, *masked, batch_size, rng, bits), rates, updates, heard)
+                losses = np.append(losses, found)
+            if checkpoint:
+                _keep(checkpoint, model, optimiser if len(losses) < epochs * updates else None, losses)
     if packed:
         model.stack.give_back()
     return losses
@@ -163,6 +164,17 @@ class PackedWordPredictor(nn.Module):
         with torch.autocast(hidden.device.type, dtype=kind, enabled=kind is torch.bfloat16):
             return self.head(hidden, self.stack.words[0])
 
+    def losses(self, bits: str) -> Callable[[stacked.Batch], torch.Tensor]:
+        """What gives the mean loss of a batch of `_packed_batches`, (1,)."""
+        kind = stacked.precision(bits)
+
+        def loss(batch: stacked.Batch) -> torch.Tensor:
+            chosen, wanted, number = batch.more
+            logits = self(batch, kind, chosen).float()
+            return nn.functional.cross_entropy(logits, wanted.long(), reduction="sum", ignore_index=-100) / number
+
+        return loss
+
 
 def mask(
     tokens: training.Tokens, special: Mapping[str, int], vocabulary: int, seed
@@ -217,26 +229,25 @@ def _gradients(
     return gradient
 
 
-def _packed_losses(
-    model: PackedWordPredictor, tokens: training.Tokens, words: np.ndarray, batch_size: int, rng, bits: str
-) -> Callable[[], torch.Tensor]:
-    """What gives the loss of the next batch of an epoch, (1,)."""
-    where, kind = next(model.parameters()).device, stacked.precision(bits)
+def _packed_batches(
+    model: PackedWordPredictor, tokens: training.Tokens, words: np.ndarray, batch_size: int, rng
+) -> Callable[[], stacked.Packed]:
+    """What gives the batches of an epoch, with the places to predict, what is there, and how many there are."""
     (_, size, _), (_, longest, _) = model.stack.words.shape, model.stack.positions.shape
     batches = training.epoch(tokens.lengths, batch_size, rng)
     targets = training.Tokens(words, tokens.offsets, -1)
     model.train()
 
-    def losses() -> torch.Tensor:
+    def batch() -> stacked.Packed:
         rows = batches.pop(0)
-        batch, there = stacked.pack(tokens, [rows], size, longest, where)
+        packed, there = stacked.pack(tokens, [rows], size, longest)
         wanted = targets.take(rows).ids
-        chosen = wanted >= 0
-        logits = model(batch, kind, stacked.sent(there[chosen], where))
-        words_there = stacked.sent(wanted[chosen].astype(np.int64), where)
-        return nn.functional.cross_entropy(logits.float(), words_there, reduction="sum")[None] / max(1, chosen.sum())
+        chosen = np.flatnonzero(wanted >= 0)
+        rest = stacked.rounded(len(chosen)) - len(chosen)  # of places in vain, so that few batches lie differently
+        places, found = np.pad(there[chosen], (0, rest)), np.pad(wanted[chosen], (0, rest), constant_values=-100)
+        return packed.beside(places, found, np.array([max(1, len(chosen))]))
 
-    return losses
+    return batch
 
 
 def _keep(

@@ -2,27 +2,31 @@
 
 A few labels are too little work for a GPU: most of an update goes into starting its kernels. Here the weights of all
 copies lie in one tensor and every kernel serves all of them, on word pieces laid end to end, so that no padding is
-multiplied. What is computed is `training`'s, up to the stream of dropout's random numbers and to rounding: in bf16 all between
+multiplied; and the kernels of an update are recorded once, as a CUDA graph, and then played back. What is computed is `training`'s, up to the stream of dropout's random numbers and to rounding: in bf16 all between
 the embeddings and the pooling is rounded to it, where autocast keeps sums and norms in single precision. Left out: encoders that
 are not BERT's kind, and processors, on which `training` is quicker.
 """
 
+import functools
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from cluster_tune import training
 from cluster_tune.errors import InputError
 
 DEVICES = ("cuda",)  # where this is the quicker way
 PART = 131_072  # word pieces of all copies that go through the encoders together where no gradient is wanted
+# Not cuDNN's, which plans anew for each shape: on an H200, 25 shapes took it 6.3 s, and these .01 s.
+ATTENTION = [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 LOOK = 25  # updates between two looks at the losses: to look is to wait for the GPU
-STEP = 8  # lengths are rounded up to it
+STEP = 8  # lengths are rounded up to it, long ones to an eighth or less of themselves: few layouts, each recorded once
 
 
 def fits(encoder: nn.Module) -> bool:
@@ -31,6 +35,32 @@ def fits(encoder: nn.Module) -> bool:
     plain = getattr(config, "position_embedding_type", None) in (None, "absolute") and not getattr(config, "is_decoder", False)
     kind = config.model_type == "bert" and config.hidden_act == "gelu" and plain
     return kind and next(encoder.parameters()).device.type in DEVICES
+
+
+Layout = tuple[tuple[int, ...], int, int]  # the sizes of a batch's parts, its `texts` and its `width`
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A batch before it is sent to its device: the fields of `Batch`, in their order, and what else an update needs."""
+
+    parts: tuple[np.ndarray, ...]
+    texts: int
+    width: int
+
+    @property
+    def layout(self) -> Layout:
+        """What decides which kernels an update of it takes."""
+        return tuple(map(len, self.parts)), self.texts, self.width
+
+    @property
+    def array(self) -> torch.Tensor:
+        """All its parts end to end, int32: one transfer."""
+        return torch.from_numpy(np.concatenate(self.parts).astype(np.int32))
+
+    def beside(self, *more: np.ndarray) -> "Packed":
+        """The batch with further arrays of whole numbers, which it then has as `Batch.more`."""
+        return replace(self, parts=(*self.parts, *more))
 
 
 @dataclass(frozen=True)
@@ -46,13 +76,21 @@ class Batch:
     text: torch.Tensor  # (r t,): the text of each word piece, counted over all copies, and r texts for none
     first: torch.Tensor  # (r texts,): the first word piece of each text
     lengths: torch.Tensor  # (r texts,)
+    more: tuple[torch.Tensor, ...]
     texts: int
     width: int
 
+    @classmethod
+    def of(cls, array: torch.Tensor, layout: Layout) -> "Batch":
+        """The batch in an array of its parts, each a part of it still."""
+        sizes, texts, width = layout
+        fields = array.split(sizes)
+        return cls(*fields[:7], fields[7:], texts, width)
+
 
 def pack(
-    tokens: training.Tokens, rows: Sequence[np.ndarray], words: int, positions: int, where: torch.device
-) -> tuple[Batch, np.ndarray]:
+    tokens: training.Tokens, rows: Sequence[np.ndarray], words: int, positions: int
+) -> tuple[Packed, np.ndarray]:
     """The batch in which copy c has the texts `rows[c]` of `tokens`, where each copy's tables have so many words and
     positions; and where each word piece of those texts, copy by copy, came to lie, (word pieces,)."""
     copies, texts = len(rows), max(map(len, rows))
@@ -60,14 +98,14 @@ def pack(
     for copy, some in enumerate(rows):
         chosen[copy, : len(some)] = some
         lengths[copy, : len(some)] = tokens.lengths[some]
-    total, width = _rounded(lengths.sum(1).max() + 1), _rounded(lengths.max() + 1)
+    total, width = rounded(lengths.sum(1).max() + 1), rounded(lengths.max() + 1)
     starts = (lengths.cumsum(1) - lengths + total * np.arange(copies)[:, None]).ravel()
     lengths = lengths.ravel()
     text = np.repeat(np.arange(copies * texts), lengths)
     within = np.arange(len(text)) - np.repeat(lengths.cumsum() - lengths, lengths)
     copy, there, place = text // texts, starts[text] + within, text * width + within
     size, none = copies * total, copies * total - 1
-    parts = [
+    parts = (
         _filled(size, 0, there, tokens.ids[tokens.offsets[chosen.ravel()][text] + within] + copy * words),
         _filled(size, 0, there, within + copy * positions),
         _filled(copies * texts * width, none, place, there),
@@ -75,25 +113,20 @@ def pack(
         _filled(size, copies * texts, there, text),
         np.where(lengths > 0, starts, none),
         lengths,
-    ]
-    all_of_them = sent(np.concatenate(parts).astype(np.int32), where)
-    return Batch(*all_of_them.split([len(part) for part in parts]), texts, width), there
+    )
+    return Packed(parts, texts, width), there
 
 
-def _rounded(length: int) -> int:
-    return STEP * -(-int(length) // STEP)
+def rounded(length: int) -> int:
+    """The next of the lengths that tensors have here."""
+    step = max(STEP, 2 ** (int(length).bit_length() - 4))
+    return step * -(-int(length) // step)
 
 
 def _filled(size: int, value: int, index: np.ndarray, values: np.ndarray) -> np.ndarray:
     whole = np.full(size, value, np.int64)
     whole[index] = values
     return whole
-
-
-def sent(array: np.ndarray, where: torch.device) -> torch.Tensor:
-    """The array on a device, without waiting for what the device is doing."""
-    tensor = torch.from_numpy(array)
-    return tensor.pin_memory().to(where, non_blocking=True) if where.type == "cuda" else tensor.to(where)
 
 
 class _Moved(torch.autograd.Function):
@@ -178,7 +211,8 @@ class Stack(nn.Module):
         spread = _Moved.apply(inputs.view(-1, 3 * size), batch.spread, batch.packed)
         query, key, value = spread.view(-1, batch.width, 3, heads, size // heads).permute(2, 0, 3, 1, 4)
         drop = self.config.attention_probs_dropout_prob if self.training else 0.0
-        y = functional.scaled_dot_product_attention(query, key, value, attn_mask=hidden, dropout_p=drop)
+        with sdpa_kernel(ATTENTION):
+            y = functional.scaled_dot_product_attention(query, key, value, attn_mask=hidden, dropout_p=drop)
         y = y.transpose(1, 2).reshape(-1, size)
         return _Moved.apply(y, batch.packed, batch.spread).view(self.copies, -1, size)
 
@@ -276,21 +310,24 @@ def fine_tune(
     rngs, queues = [np.random.default_rng(seed) for seed in seeds], [[] for _ in seeds]
     sizes, kind = (len(used), encoder.config.max_position_embeddings), precision(bits)
 
-    def losses() -> torch.Tensor:
+    def batches() -> Packed:
         for copy in range(copies):
             queues[copy] = queues[copy] or training.epoch(tokens[copy].lengths, batch_size, rngs[copy])
         rows = [queue.pop(0) + n * copy for copy, queue in enumerate(queues)]
-        batch, _ = pack(together, rows, *sizes, where)
+        batch, _ = pack(together, rows, *sizes)
         wanted = np.full((copies, batch.texts), -100)
         for copy, some in enumerate(rows):
             wanted[copy, : len(some)] = targets[some]
-        found = model(batch, kind)
-        loss = functional.cross_entropy(found.flatten(0, 1), sent(wanted.ravel(), where), reduction="none", ignore_index=-100)
-        return loss.view(copies, -1).sum(1) / sent(np.array([len(some) for some in rows], np.float32), where)
+        return batch.beside(wanted.ravel(), np.array([len(some) for some in rows]))
 
-    rates = (learning_rate * training._rate(schedule, update, updates) for update in range(updates))
-    with training.seeded(seeds[0], where):
-        return model, optimise(model, training.adam(model, learning_rate), losses, rates, updates, copies, progress)
+    def losses(batch: Batch) -> torch.Tensor:
+        wanted, numbers = batch.more
+        loss = functional.cross_entropy(model(batch, kind).flatten(0, 1), wanted.long(), reduction="none", ignore_index=-100)
+        return loss.view(copies, -1).sum(1) / numbers
+
+    rates = [learning_rate * training.rate(schedule, update, updates) for update in range(updates)]
+    with training.seeded(seeds[0], where), Updates(model, losses) as spend:
+        return model, spend(batches, rates, progress)
 
 
 def precision(bits: str) -> torch.dtype:
@@ -298,33 +335,93 @@ def precision(bits: str) -> torch.dtype:
     return torch.bfloat16 if bits == "bf16" else torch.float32
 
 
-def optimise(
-    model: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    losses: Callable[[], torch.Tensor],
-    rates: Iterable[float],
-    updates: int,
-    copies: int,
-    progress: Callable[[int, int, float], None] | None = None,
-) -> np.ndarray:
-    """One update a rate, where `losses()` is each copy's loss of its next batch, (copies,); (updates, copies) losses."""
-    found, told = torch.empty(updates, copies, device=next(model.parameters()).device), 0
-    for update, rate in enumerate(rates):
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        loss = losses()
+@functools.cache
+def _aside(where: torch.device) -> "torch.cuda.Stream":
+    """The stream to record on: always the same one, since the libraries keep memory for each."""
+    return torch.cuda.Stream(where)
+
+
+class Updates:
+    """Updates of a model, where `losses(batch)` is each copy's loss, (copies,).
+
+    With `recording`, as on a GPU, the kernels of an update are recorded when a batch lies as one before it, and played
+    back for every further one: what an update costs the processor is then one call. Within a `with`, which gives the
+    memory back.
+    """
+
+    def __init__(self, model: nn.Module, losses: Callable[[Batch], torch.Tensor], recording: bool | None = None):
+        self.where = next(model.parameters()).device
+        self.recording = self.where.type == "cuda" if recording is None else recording
+        rate = torch.zeros((), device=self.where)  # where a recorded kernel finds it
+        self.optimiser = training.adam(model, rate, capturable=self.where.type == "cuda")
+        self.losses, self.seen = losses, set()
+        self.recorded: dict[Layout, tuple] = {}
+
+    def __enter__(self) -> "Updates":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.recorded.clear()
+        torch.cuda.empty_cache()
+
+    def __call__(
+        self,
+        batches: Callable[[], Packed],
+        rates: Sequence[float],
+        progress: Callable[[int, int, float], None] | None = None,
+    ) -> np.ndarray:
+        """One update a rate, each of the next of `batches()`; (updates, copies) losses."""
+        found, told = [], 0
+        for update, rate in enumerate(rates):
+            self.optimiser.param_groups[0]["lr"].fill_(rate)
+            found.append(self._update(batches()))
+            if (update + 1) % LOOK == 0 or update + 1 == len(rates):
+                for loss in torch.stack(found[told:]).mean(1).tolist():  # waits for the device
+                    told += 1
+                    if not math.isfinite(loss):
+                        raise InputError(f"the loss of update {told} is not a number; use --precision fp32, or another encoder")
+                    if progress:
+                        progress(told, len(rates), loss)
+        return torch.stack(found).double().cpu().numpy()
+
+    def _update(self, batch: Packed) -> torch.Tensor:
+        array, layout = batch.array, batch.layout
+        if self.where.type == "cuda":  # without waiting for what the device is doing
+            array = array.pin_memory().to(self.where, non_blocking=True)
+        if not self.recording:
+            return self._step(array, layout)
+        if layout not in self.seen:  # kernels are loaded, and the optimiser's averages made: that is not to be recorded
+            self.seen.add(layout)
+            loss = self._step(array, layout)
+            torch.cuda.empty_cache()  # what is recorded has memory of its own
+            return loss
+        if layout not in self.recorded:
+            self.recorded[layout] = self._record(layout)
+        graph, inputs, loss = self.recorded[layout]
+        inputs.copy_(array)
+        graph.replay()
+        return loss.clone()
+
+    def _step(self, array: torch.Tensor, layout: Layout) -> torch.Tensor:
+        loss = self.losses(Batch.of(array, layout))
         loss.sum().backward()
-        optimiser.step()
-        optimiser.zero_grad()
-        found[update] = loss.detach()
-        if (update + 1) % LOOK == 0 or update + 1 == updates:
-            for loss in found[told : update + 1].mean(1).tolist():  # waits for the device
-                told += 1
-                if not math.isfinite(loss):
-                    raise InputError(f"the loss of update {told} is not a number; use --precision fp32, or another encoder")
-                if progress:
-                    progress(told, updates, loss)
-    return found.double().cpu().numpy()
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        return loss.detach()
+
+    def _record(self, layout: Layout) -> tuple[torch.cuda.CUDAGraph, torch.Tensor, torch.Tensor]:
+        """The kernels of an update, which are not started yet, the array that they read and the losses that they write."""
+        graph, inputs = torch.cuda.CUDAGraph(), torch.zeros(sum(layout[0]), dtype=torch.int32, device=self.where)
+        aside, pool = _aside(self.where), next((graph.pool() for graph, *_ in self.recorded.values()), None)
+        aside.wait_stream(torch.cuda.current_stream(self.where))
+        with torch.cuda.stream(aside):
+            graph.capture_begin(*[pool] if pool else [], capture_error_mode="thread_local")
+            try:
+                loss = self._step(inputs, layout)
+            finally:
+                graph.capture_end()
+        torch.cuda.current_stream(self.where).wait_stream(aside)
+        return graph, inputs, loss
 
 
 @torch.inference_mode()
@@ -336,14 +433,14 @@ def predict(model: Classifiers, tokens: training.Tokens, bits: str = "fp32") -> 
     weights, words, order = stack.weights(kind), stack.whole(), np.argsort(-tokens.lengths, kind="stable")
     outputs, parts = [], []
     while len(order):
-        size = max(1, most // stack.copies // _rounded(tokens.lengths[order[0]] + 1))
+        size = max(1, most // stack.copies // rounded(tokens.lengths[order[0]] + 1))
         try:
-            batch, _ = pack(tokens, [order[:size]] * stack.copies, words.shape[1], stack.positions.shape[1], where)
-            outputs.append(model(batch, kind, weights, words))
+            batch, _ = pack(tokens, [order[:size]] * stack.copies, words.shape[1], stack.positions.shape[1])
+            outputs.append(model(Batch.of(batch.array.to(where), batch.layout), kind, weights, words))
         except torch.OutOfMemoryError:
             if size == 1:
                 raise
-            most = size * stack.copies * _rounded(tokens.lengths[order[0]] + 1) // 2
+            most = size * stack.copies * rounded(tokens.lengths[order[0]] + 1) // 2
             continue
         parts.append(order[:size])
         order = order[size:]

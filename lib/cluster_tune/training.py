@@ -263,7 +263,7 @@ def _cut(rows: np.ndarray, size: int) -> list[np.ndarray]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-def _rate(schedule: str, update: int, updates: int) -> float:
+def rate(schedule: str, update: int, updates: int) -> float:
     """The share of the learning rate at an update (from 0): constant, or up over the first tenth and down to zero."""
     if schedule == "constant":
         return 1.0
@@ -303,13 +303,13 @@ def train(
             loss, most = _gradient(model, tokens, targets, queue.pop(0), bits, most)
             return loss
 
-        rates = (learning_rate * _rate(schedule, update, updates) for update in range(updates))
+        rates = (learning_rate * rate(schedule, update, updates) for update in range(updates))
         return optimise(adam(model, learning_rate), gradient, rates, updates, progress)
 
 
-def adam(model: nn.Module, learning_rate: float) -> torch.optim.Adam:
+def adam(model: nn.Module, learning_rate: float | torch.Tensor, capturable: bool = False) -> torch.optim.Adam:
     """The optimiser of every training here: the paper's Adam, with the authors' epsilon."""
-    return torch.optim.Adam(model.parameters(), lr=learning_rate, eps=1e-6, fused=True)
+    return torch.optim.Adam(model.parameters(), lr=learning_rate, eps=1e-6, fused=True, capturable=capturable)
 
 
 def optimise(
