@@ -5,6 +5,7 @@
     python benchmarks/training.py accuracy    # ours and a plain loop, same samples -> benchmarks/training_accuracy.csv
     python benchmarks/training.py fixed       # what a run costs beside its updates -> benchmarks/training_fixed.csv
     python benchmarks/training.py together    # several processes at once -> benchmarks/training_together.csv
+    python benchmarks/training.py parts       # on a GPU: what the profile `paper` is made of -> benchmarks/training_parts.csv
 
 The ways are `authors` (a Trainer set up as the paper's authors train: single precision, every text padded to the
 longest of the set), `tuned` (a Trainer with bf16 where the machine is quicker by it, padding to the longest of a batch, and
@@ -12,8 +13,9 @@ batches of like length) and `ours`; on a GPU also `side_by_side`, five models at
 time. Each has a process of its own, a little untimed work to warm up, the same texts and the same number of updates, and all
 the cores. `matrix_share` is the model's arithmetic over the time, as a share of what large matrix products reach on the same
 device in the quicker of bf16 and fp32. `accuracy` has the models side by side on processors as well, where the library trains
-them one by one. `training.csv` and `training_accuracy.csv` keep what other machines measured. `together` divides the cores
-among processes that do the same work at once, as several processes of one grid do. AG News and ISEAR must be at hand, see
+them one by one. All files but that of `together` keep what other machines measured. `together` divides the cores
+among processes that do the same work at once, as several processes of one grid do. `parts` also measures a model of BERT
+base's shape, whose weights are random, since speed does not depend on them. AG News and ISEAR must be at hand, see
 `cluster-tune data`.
 """
 
@@ -38,6 +40,8 @@ WAYS = ("authors", "tuned", "ours")
 COPIES = {"ours": 1, "side_by_side": 5}  # models trained at once; on a GPU this is how the repetitions of a grid are trained
 BATCH, LENGTH, RATE = 64, 128, 3e-5
 FIRST = 2  # updates before the clock starts
+SHAPES = {"minilm": "MiniLM", "bert-base": "BERT base's shape"}  # what `parts` measures
+SOME = 3000  # texts to predict there
 
 
 # ---- what is trained
@@ -330,6 +334,81 @@ def fixed(dataset: str, budget: int = 64) -> pd.DataFrame:
     return stamped(pd.DataFrame(rows))
 
 
+def parts(dataset: str, copies: int = 5, profile: str = "paper") -> pd.DataFrame:
+    """Seconds of each part that a profile is made of, five models side by side, of so many at a time; and how many of it the
+    profile has, as texts of this data set."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    from cluster_tune import datasets, design, encoders, intertraining, sampling, stacked, training
+
+    device, encoder = training.device("auto"), encoders.resolve("minilm")
+    if device.type != "cuda":
+        print("parts: left out, they are measured on a GPU", flush=True)
+        return pd.DataFrame()
+    bits, tokenizer, loaded = training.precision(device), encoders.tokenizer(encoder), datasets.load(dataset)
+    train, test = (training.tokenise(tokenizer, part["text"].head(SOME), LENGTH) for part in (loaded.train, loaded.test))
+    targets, special = np.arange(SOME) % design.N_CLUSTERS, {"mask": tokenizer.mask_token_id, "cls": tokenizer.cls_token_id,
+                                                             "sep": tokenizer.sep_token_id}
+    samples = [sampling.labelled_sample(SOME, 640, repetition) for repetition in range(copies)]
+    number, rows = counts(profile, dataset), []
+
+    def clock(what: str, times: int, work, *first):
+        work(*first)  # kernels are loaded
+        torch.cuda.synchronize()
+        began = time.perf_counter()
+        result = work()
+        torch.cuda.synchronize()
+        rows.append({"dataset": dataset, "encoder": SHAPES[name], "what": what, "updates": times,
+                     "seconds": (time.perf_counter() - began) / times, "profile": profile, "number": number[what]})
+        return result
+
+    for name in SHAPES:
+        torch.cuda.reset_peak_memory_stats()
+        model = encoders.model(encoder) if name == "minilm" else BertModel(BertConfig())
+        model, pooling = training.suit(model.to(device)), encoder.pooling if name == "minilm" else "pooler"
+        few = [train.take(sample) for sample in samples], [targets[sample] for sample in samples], design.N_CLUSTERS
+        how = {"learning_rate": RATE, "bits": bits}
+        for size in (64, 16):
+            models, _ = clock(f"an update of five models, batches of {size}", 150, lambda updates=150, size=size: stacked.fine_tune(
+                model, pooling, *few, batch_size=size, updates=updates, seeds=range(copies), **how), FIRST)
+        clock(f"predictions of five models for {SOME:,} texts", 1, lambda models=models: stacked.predict(models, test, bits))
+        how |= {"batch_size": BATCH}
+        clock("an update on clusters", 40, lambda n=40 * BATCH: intertraining.on_clusters(
+            model, pooling, train.take(np.arange(n)), targets[:n], epochs=1, **how), 2 * BATCH)
+        clock("an update on masked words", 270, lambda epochs=9: intertraining.on_masked_words(
+            model, train.take(np.arange(30 * BATCH)), special, epochs=epochs, duplicates=1, **how), 1)
+        print(f"{SHAPES[name]}: {sum(row['seconds'] * row['number'] for row in rows[-5:]) / 3600:.2f} h, "
+              f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB", flush=True)
+    return stamped(pd.DataFrame(rows))
+
+
+def counts(profile: str, dataset: str) -> dict[str, float]:
+    """How many of each part a profile has, its repetitions side by side, the sizes of its data sets as in `results/`; each
+    counts for the length of its texts over those of `dataset`."""
+    from cluster_tune import datasets, design, results, tables
+
+    found, begun, sizes = dict.fromkeys(
+        ["an update of five models, batches of 64", "an update of five models, batches of 16",
+         f"predictions of five models for {SOME:,} texts", "an update on clusters", "an update on masked words"], 0.0
+    ), set(), results.sizes(list(datasets.shown()))  # fmt: skip
+    read = tables.words_read(results.table("lengths", dataset=list(sizes)))
+    for run in design.runs(profile):
+        (train, test), recipe, long = sizes[run.dataset], design.RECIPES[run.recipe], read[run.dataset] / read[dataset]
+        key = (run.dataset, run.setting, run.clustering, run.recipe, run.budget)
+        stages = {(run.dataset, "words"): recipe.mlm_epochs if run.masks else 0,
+                  (run.dataset, run.setting, run.clustering, design.family(run.recipe)): recipe.inter_epochs if run.clusters else 0}
+        if key not in begun:
+            found[f"an update of five models, batches of {recipe.batch_size}"] += recipe.updates(run.budget) * long
+            found[f"predictions of five models for {SOME:,} texts"] += test / SOME * long
+        for (stage, passes), what in zip(stages.items(), ("an update on masked words", "an update on clusters"), strict=True):
+            if passes and stage not in begun:
+                found[what] += passes * -(-train // BATCH) * long
+                begun.add(stage)
+        begun.add(key)
+    return found
+
+
 def stamped(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with what it was measured on."""
     import torch
@@ -344,7 +423,7 @@ def stamped(frame: pd.DataFrame) -> pd.DataFrame:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", nargs="?", choices=("speed", "accuracy", "fixed", "together", "serve"),
+    parser.add_argument("command", nargs="?", choices=("speed", "accuracy", "fixed", "together", "parts", "serve"),
                         help="all if not given")
     parser.add_argument("rest", nargs="*")
     parser.add_argument("--dataset", default=None)
@@ -361,10 +440,13 @@ def main() -> None:
         "accuracy": ("training_accuracy.csv", lambda: accuracy(given.dataset or "isear", given.budget, given.repetitions)),
         "fixed": ("training_fixed.csv", lambda: fixed(given.dataset or "ag_news", given.budget)),
         "together": ("training_together.csv", lambda: together(given.dataset or "ag_news", given.texts, given.updates)),
+        "parts": ("training_parts.csv", lambda: parts(given.dataset or "ag_news")),
     }
     for name, measure in [work[given.command]] if given.command else work.values():
         found = measure()
-        if name in ("training.csv", "training_accuracy.csv"):
+        if found.empty:
+            continue
+        if name != "training_together.csv":
             found = beside_others(HERE / name, found)
         found.to_csv(HERE / name, index=False, float_format="%.5g")
 

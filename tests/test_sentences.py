@@ -483,6 +483,24 @@ def test_the_fixed_cost_of_a_run():
     assert "2.0 % of the 8.0 s that 10 updates take" in said
     assert sentences.fixed_in_words(fixed, timed().assign(machine="1 card")).endswith("its updates and its prediction.")
     assert tables.fixed_table(fixed)["Seconds"].tolist() == ["2.00", "0.16"]
+    card = fixed.assign(machine="1 card", seconds=[1.0, 0.002])
+    said = sentences.fixed_in_words(pd.concat([fixed, card]), timed().assign(machine="1 card", train_texts_a_second=6400.0))
+    assert "On 2 cores, X, all that is done once a data set takes 2.0 s. A run then needs 0.16 s" in said
+    assert "On 1 card, all that is done once a data set takes 1.0 s. A run then needs less than a hundredth of a second" in said
+    assert "2.0 % of the 0.10 s that 10 updates" in said
+
+
+def test_the_parts_of_a_profile_add_up():
+    parts = pd.DataFrame({"encoder": ["A"] * 2 + ["B"] * 2, "machine": "1 card", "profile": "paper",
+                          "what": ["an update of five models", "an update on masked words"] * 2,
+                          "seconds": [0.02, 0.01, 0.1, 0.2], "number": [30_000.0, 48_000.0] * 2})
+    said = sentences.parts_in_words(parts)
+    assert "the parts of the profile `paper` sum up to about 18 minutes with A, most of it for updates of five models." in said
+    assert "about 3.5 hours with B, most of it for update on masked words" not in said
+    assert "about 3.5 hours with B, most of it for updates on masked words." in said
+    table = tables.parts_table(parts)
+    assert table["Milliseconds"].tolist() == ["20.0", "10.0", "100.0", "200.0"]
+    assert table["Minutes"].tolist() == ["10.0", "8.0", "50.0", "160.0"]
 
 
 @pytest.mark.parametrize("more, said", [(0.0, "no loss was found"), (0.1, "the two do differ")])

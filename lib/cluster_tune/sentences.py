@@ -145,16 +145,33 @@ def training_in_words(measured: pd.DataFrame) -> Prose:
 
 
 def fixed_in_words(fixed: pd.DataFrame, measured: pd.DataFrame, updates: int = 10, batch: int = 64) -> Prose:
-    """What a run costs beside its updates, as a share of the shortest run's training where the same machine's is there."""
-    once = fixed.groupby("every")["seconds"].sum()
-    ours = measured[(measured["way"] == "ours") & measured["machine"].isin(fixed["machine"])]
-    said = (f"On {listed(list(fixed['machine'].unique()))}, all that is done once a data set takes {number(once['data set'])} s. "
-            f"A run then needs {number(once['run'], 2)} s beside its updates and its prediction")
-    if ours.empty:
-        return Prose(f"{said}.")
-    seconds = updates * batch / ours["train_texts_a_second"].iloc[0]
-    return Prose(f"{said}: {percent(100 * once['run'] / seconds, 1)} of the {number(seconds)} s that {updates} updates "
-                 f"take at its rate above, and there are runs of {updates} to 640.")
+    """What a run costs beside its updates on each machine, as a share of the shortest run's training where that machine's is
+    there."""
+    said = []
+    for machine, part in fixed.groupby("machine", sort=False):
+        once = part.groupby("every")["seconds"].sum()
+        ours = measured[(measured["way"] == "ours") & (measured["machine"] == machine)]
+        needed = f"{number(once['run'], 2)} s" if once["run"] >= 0.01 else "less than a hundredth of a second"
+        line = (f"On {machine}, all that is done once a data set takes {number(once['data set'])} s. "
+                f"A run then needs {needed} beside its updates and its prediction")
+        if not ours.empty:
+            seconds = updates * batch / ours["train_texts_a_second"].iloc[0]
+            line += (f": {percent(100 * once['run'] / seconds, 1)} of the {number(seconds, 2 if seconds < 1 else 1)} s that {updates} "
+                     f"updates take at its rate above, and there are runs of {updates} to 640")
+        said.append(f"{line}.")
+    return Prose(" ".join(said))
+
+
+def parts_in_words(parts: pd.DataFrame) -> Prose:
+    """How long a profile takes by the sum of its parts, for each encoder and machine."""
+    said = []
+    for (machine, encoder, profile), part in parts.groupby(["machine", "encoder", "profile"], sort=False):
+        minutes = (part["seconds"] * part["number"]).sum() / 60
+        time = f"{number(minutes, 0)} minutes" if minutes < 100 else f"{number(minutes / 60)} hours"
+        most = (part["seconds"] * part["number"]).idxmax()
+        said.append(f"On {machine}, the parts of the profile `{profile}` sum up to about {time} with {encoder}, most of it for "
+                    f"{part.loc[most, 'what'].replace('an update ', 'updates ')}.")
+    return Prose(" ".join(said))
 
 
 def together_in_words(measured: pd.DataFrame) -> Prose:

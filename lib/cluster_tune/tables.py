@@ -515,9 +515,7 @@ def cost_table(
     words, of which at most `READ` of a text count. Rates are those of the benchmark's `ours`, and of `side_by_side` where it
     was measured.
     """
-    read = lengths["words"].clip(upper=READ) * lengths["count"]
-    mean = read.groupby(lengths["dataset"]).sum() / lengths.groupby("dataset")["count"].sum()
-    rows = []
+    mean, rows = words_read(lengths), []
     here = measured[measured["way"].isin(["ours", "side_by_side"])]
     for (name, (runs, plan)), (_, ours) in product(plans.items(), here.iterrows()):
         weighted = [[texts * mean[dataset] / mean[ours["dataset"]] for texts in both] for dataset, both in plan.items()]
@@ -529,10 +527,26 @@ def cost_table(
     return pd.DataFrame(rows)
 
 
+def words_read(lengths: pd.DataFrame) -> pd.Series:
+    """Data set -> the mean number of words of a text that are read. `lengths`: dataset, words, count."""
+    read = lengths["words"].clip(upper=READ) * lengths["count"]
+    return read.groupby(lengths["dataset"]).sum() / lengths.groupby("dataset")["count"].sum()
+
+
+def parts_table(parts: pd.DataFrame) -> pd.DataFrame:
+    """What a profile is made of on a GPU (`benchmarks/training_parts.csv`): how long a part takes, how many there are, and
+    the minutes of them all."""
+    return pd.DataFrame({
+        "Encoder": parts["encoder"], "On": parts["machine"], "What": parts["what"],
+        "Milliseconds": (1000 * parts["seconds"]).map(number), "As many in the profile": parts["number"].map(lambda n: number(n, 0)),
+        "Minutes": (parts["seconds"] * parts["number"] / 60).map(number),
+    })
+
+
 def fixed_table(fixed: pd.DataFrame) -> pd.DataFrame:
     """Seconds that training does not see: once a data set, or once a run (`benchmarks/training_fixed.csv`)."""
-    return pd.DataFrame({"What": fixed["what"], "Once a": fixed["every"],
-                         "Seconds": fixed["seconds"].map(lambda s: number(s, 3 if s < 0.1 else 2))})
+    return pd.DataFrame({"On": fixed["machine"], "What": fixed["what"], "Once a": fixed["every"],
+                         "Seconds": fixed["seconds"].map(lambda s: number(s, 4 if s < 0.01 else 3 if s < 0.1 else 2))})
 
 
 def together_table(measured: pd.DataFrame) -> pd.DataFrame:
