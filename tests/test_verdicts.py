@@ -197,6 +197,10 @@ def test_the_gain_diminishes_or_does_not():
     unsure = at((0.2, 0.1, 0.0))
     unsure.loc[(unsure["dataset"] == "cfpb") & (unsure["setting"] == "clust") & (unsure["budget"] == 64), "accuracy"] = 0.1
     assert decide(one, found(unsure, one)) == "undecided"
+    later = pd.concat([at((0.2, 0.1, 0.0)), *(runs([0.3] * 3, [0.35] * 3, "dbpedia", budget) for budget in (128, 256, 512))])
+    assert found(later, one).text == found(at((0.2, 0.1, 0.0)), one).text  # what lacks the smallest budget is left out
+    longer = pd.concat([later, *(runs([0.3] * 3, [0.35] * 3, name, 512) for name in ("isear", "ag_news", "cfpb"))])
+    assert "512: 5.0" in found(longer, one).text and found(longer, one).value == 0
 
 
 def test_safe_is_what_hurts_nowhere():

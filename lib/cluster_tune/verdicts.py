@@ -486,8 +486,7 @@ def _diminishes(e: Evidence, claim: Claim, recipe: str) -> Found | None:
     runs = runs[runs["setting"].isin(["base", "clust"])]
     if runs.empty or not len(matched := stats.pairs(runs)):
         return None
-    wide = 100 * (matched["after"] - matched["before"]).groupby(["dataset", "budget"]).mean().unstack()
-    wide = wide[wide.count(axis=1) >= FEW].dropna(axis=1)
+    wide = _largest_block(100 * (matched["after"] - matched["before"]).groupby(["dataset", "budget"]).mean().unstack())
     if wide.shape[0] < FEW or wide.shape[1] < FEW:
         return None
     means = wide.mean()
@@ -497,6 +496,17 @@ def _diminishes(e: Evidence, claim: Claim, recipe: str) -> Found | None:
     falls = gain.low > 0 and fall.low > 0 and means.sort_index().is_monotonic_decreasing
     value = float("nan") if gain.includes_zero or fall.includes_zero else float(falls)
     return Found(value, f"points at {text} ({_share(len(wide), e, 'topical')})")
+
+
+def _largest_block(wide: pd.DataFrame) -> pd.DataFrame:
+    """Of data sets in rows and budgets in columns: those of both that leave no gap, the most cells of them, with the smallest
+    budget."""
+    there, blocks = wide.notna(), [wide.head(0)]
+    for _, row in there.iterrows():
+        budgets = list(row.index[row])
+        if wide.columns.min() in budgets:
+            blocks.append(wide.loc[there[budgets].all(axis=1), budgets])
+    return max(blocks, key=lambda block: (block.size, len(block)))
 
 
 def _safe(e: Evidence, claim: Claim, recipe: str) -> Found | None:
