@@ -123,9 +123,12 @@ def test_what_changes_beside_the_t_test():
     drawn = stats.bootstrap([[i / 90 - i / 100 - 0.2 for i in range(9)]] * 3)
     ends = f"{tables.number(100 * drawn.low)} to {tables.number(100 * drawn.high)}"
     assert "agree on a difference against" in worse and f"the interval (−19.6 to −19.6; by bootstrap {ends})" in worse
-    some = sentences.comparison_in_words(clear, titles={"a": "Set A", "b": "Set B", "late": "Late"}, smallest={"late": 128})
+    two, titles = pd.concat([clear, clear.assign(dataset="c")]), {"a": "Set A", "b": "Set B", "c": "Set C", "late": "Late"}
+    some = sentences.comparison_in_words(two, titles=titles, smallest={"late": 128})
     assert some.endswith("Not in it so far: Set B.")
     assert "no matched runs" in sentences.comparison_in_words(runs([0.1]))
+    alone = sentences.comparison_in_words(clear, titles={"a": "Set A", "b": "Set B"})
+    assert alone.endswith("labels: Set A is the only data set so far, so that there is nothing to pool.")
     with pytest.raises(InputError, match="recipe"):
         sentences.comparison_in_words(pd.concat([clear, clear.assign(recipe="trained")]))
 
@@ -456,6 +459,14 @@ def test_what_is_said_of_texts_follows_the_numbers():
     table = tables.texts_table(bags)
     assert table["Seconds"].tolist() == ["0.010", "0.10", "0.20", "0.40", "5.00"]
     assert table["With"].tolist()[:2] == ["pandas", "this package"]
+
+
+def test_what_runs_were_computed_on():
+    some = runs([0.1, 0.2, 0.3]).assign(device="cpu")
+    assert sentences.devices_in_words(some) == "All of them were computed on processors."
+    some.loc[some.index[0], "device"] = "NVIDIA X"
+    said = sentences.devices_in_words(some)
+    assert said.startswith("Of these runs 2 on processors and 1 on a graphics card (NVIDIA X) were computed.")
 
 
 def test_training_beside_a_trainer():

@@ -120,6 +120,15 @@ def word_epochs_in_words(frame: pd.DataFrame, titles: Mapping[str, str] | None =
                  f"were for {PAPERS_WORD_EPOCHS}.")
 
 
+def devices_in_words(runs: pd.DataFrame) -> Prose:
+    """What the runs were computed on, where that is more than one kind of device."""
+    counts = runs["device"].replace({"cpu": "processors"}).value_counts()
+    if len(counts) < 2:
+        return Prose(f"All of them were computed on {counts.index[0]}.")
+    told = [f"{whole(n)} on {device if device == 'processors' else f'a graphics card ({device})'}" for device, n in counts.items()]
+    return Prose(f"Of these runs {listed(told)} were computed. Each kind of device inter-trained models of its own, from the same seed.")
+
+
 def training_in_words(measured: pd.DataFrame) -> Prose:
     """How many times as fast as both kinds of Trainer this package trains and predicts, on each machine."""
     said = []
@@ -321,6 +330,10 @@ def comparison_in_words(
     for row in rows.itertuples():
         lacking = [title for name, title in (titles or {}).items()
                    if (smallest or {}).get(name, 0) <= row.budget and (name, row.budget) not in there]
+        if lacking and row.datasets == 1:
+            alone = next(title for name, title in titles.items() if (name, row.budget) in there)
+            lines.append(f"- {int(row.budget)} labels: {alone} is the only data set so far, so that there is nothing to pool.")
+            continue
         without = f" Not in it so far: {listed(lacking)}." if lacking else ""
         lines.append(f"- {int(row.budget)} labels: {_compared(row, tests, TITLES[after], published)}{without}")
     return Prose("\n".join(lines))
