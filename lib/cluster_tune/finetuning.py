@@ -26,19 +26,14 @@ def fine_tune(
 ) -> training.Classifier:
     """Train `encoder` in place under a new linear layer on the labelled texts; `labels` int (budget,)."""
     model = training.Classifier(encoder, pooling, n_classes, seed).to(encoder.device)
-    training.train(
-        model,
-        tokens,
-        labels,
-        learning_rate=recipe.learning_rate,
-        batch_size=recipe.batch_size,
-        updates=recipe.updates(len(labels)),
-        schedule=recipe.schedule,
-        seed=seed,
-        bits=bits,
-        progress=progress,
-    )
+    training.train(model, tokens, labels, seed=seed, bits=bits, progress=progress, **_how(recipe, len(labels)))
     return model
+
+
+def _how(recipe: Recipe, n: int) -> dict:
+    """What a recipe says of fine-tuning on `n` labelled texts, as the functions that train take it."""
+    rates = {"learning_rate": recipe.learning_rate, "schedule": recipe.schedule}
+    return {**rates, "batch_size": recipe.batch_size, "updates": recipe.updates(n)}
 
 
 def fine_tune_together(
@@ -55,18 +50,6 @@ def fine_tune_together(
 ) -> stacked.Classifiers:
     """The same for several samples of one size at once, each from a copy of `encoder` and with a seed of its own, where
     `stacked.fits`; `encoder` stays as it is. torch.OutOfMemoryError where they do not fit together."""
-    models, _ = stacked.fine_tune(
-        encoder,
-        pooling,
-        tokens,
-        labels,
-        n_classes,
-        learning_rate=recipe.learning_rate,
-        batch_size=recipe.batch_size,
-        updates=recipe.updates(len(labels[0])),
-        schedule=recipe.schedule,
-        seeds=seeds,
-        bits=bits,
-        progress=progress,
-    )
+    how = _how(recipe, len(labels[0]))
+    models, _ = stacked.fine_tune(encoder, pooling, tokens, labels, n_classes, seeds=seeds, bits=bits, progress=progress, **how)
     return models

@@ -630,12 +630,12 @@ def advice_in_words(
     least, trained = budgets_of(published), runs[runs["recipe"] == "trained"]
     plain = runs[(runs["budget"] == runs["dataset"].map(least)) & (runs["setting"] == "base")]
     both = stats.matched(*(plain[plain["recipe"] == name] for name in ("paper", "trained"))).groupby("dataset")
-    worth = {name: number(100 * stats.differences(part).estimate) for name, part in both if len(part) >= FEW}
+    worth = {name: 100 * stats.differences(part).estimate for name, part in both if len(part) >= FEW}
     found = {name: gained.estimate for name in least if (gained := difference(runs, name, "trained", published)) is not None}
     if not worth or not found:
         return Prose("There are too few runs for advice yet.")
-    ends = [f"{worth[name]} points ({(titles or {}).get(name, name)})"
-            for name in (end(worth, key=lambda name: float(worth[name].replace("−", "-"))) for end in (min, max))]
+    ends = [f"{number(worth[name])} points ({(titles or {}).get(name, name)})"
+            for name in (min(worth, key=worth.get), max(worth, key=worth.get))]
     most = max(found, key=found.get)
     best = f"{number(100 * found[most])} points ({(titles or {}).get(most, most)})"
     then = f"The most that inter-training then adds is {best}" if found[most] > 0 else f"Inter-training then adds nothing: at best {best}"

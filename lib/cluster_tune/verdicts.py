@@ -48,7 +48,6 @@ RULES = {
     "none": "declared: not attempted",
 }
 FEW = 3  # fewer repetitions, or data sets, say nothing about a spread
-PAPERS_ENCODER = "bert-base"
 GROUPS = {"topical": True, "other": False}  # the two groups of data sets of Tables 1 and 2
 
 
@@ -165,7 +164,7 @@ def _decide(claim: Claim, found: Found | None, encoder: str) -> tuple[str, str]:
         return "not attempted", "too few results for it so far"
     if found.unlike:
         return "not comparable", found.unlike
-    if claim.rule == "statistical" and encoder != PAPERS_ENCODER:
+    if claim.rule == "statistical" and encoder != sentences.PAPERS:
         return "not comparable", claim.why
     return DECIDE[claim.rule](claim, found), claim.why
 
