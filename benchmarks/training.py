@@ -312,6 +312,8 @@ def plain(encoder, pooling, tokens, labels, classes, recipe, seed):
 
 def fixed(dataset: str, budget: int = 64) -> pd.DataFrame:
     """Seconds of all that a run needs beside its updates: once a data set, and once a run."""
+    import torch
+
     from cluster_tune import datasets, encoders, sampling, training
 
     device, encoder, rows = training.device("auto"), encoders.resolve("minilm"), []
@@ -319,6 +321,8 @@ def fixed(dataset: str, budget: int = 64) -> pd.DataFrame:
     def clock(what: str, every: str, work):
         began = time.perf_counter()
         result = work()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
         rows.append({"dataset": dataset, "what": what, "every": every, "seconds": time.perf_counter() - began})
         print(f"{what}: {rows[-1]['seconds']:.2f} s, once a {every}", flush=True)
         return result
@@ -335,8 +339,8 @@ def fixed(dataset: str, budget: int = 64) -> pd.DataFrame:
 
 
 def parts(dataset: str, copies: int = 5, profile: str = "paper") -> pd.DataFrame:
-    """Seconds of each part that a profile is made of, five models side by side, of so many at a time; and how many of it the
-    profile has, as texts of this data set."""
+    """Seconds of each part that a profile is made of, five models side by side, and how many of it the profile has, as texts of
+    this data set. Each is the mean over some, with what comes before the first of them: the copies, Adam, the recording."""
     import torch
     from transformers import BertConfig, BertModel
 
@@ -350,7 +354,7 @@ def parts(dataset: str, copies: int = 5, profile: str = "paper") -> pd.DataFrame
     train, test = (training.tokenise(tokenizer, part["text"].head(SOME), LENGTH) for part in (loaded.train, loaded.test))
     targets, special = np.arange(SOME) % design.N_CLUSTERS, {"mask": tokenizer.mask_token_id, "cls": tokenizer.cls_token_id,
                                                              "sep": tokenizer.sep_token_id}
-    samples = [sampling.labelled_sample(SOME, 640, repetition) for repetition in range(copies)]
+    samples = [sampling.labelled_sample(SOME, 512, repetition) for repetition in range(copies)]
     number, rows = counts(profile, dataset), []
 
     def clock(what: str, times: int, work, *first):
@@ -369,10 +373,11 @@ def parts(dataset: str, copies: int = 5, profile: str = "paper") -> pd.DataFrame
         model, pooling = training.suit(model.to(device)), encoder.pooling if name == "minilm" else "pooler"
         few = [train.take(sample) for sample in samples], [targets[sample] for sample in samples], design.N_CLUSTERS
         how = {"learning_rate": RATE, "bits": bits}
-        for size in (64, 16):
+        for size in (64, 16):  # of 512 labels: with more, batches of 16 would be of texts of like length
             models, _ = clock(f"an update of five models, batches of {size}", 150, lambda updates=150, size=size: stacked.fine_tune(
                 model, pooling, *few, batch_size=size, updates=updates, seeds=range(copies), **how), FIRST)
         clock(f"predictions of five models for {SOME:,} texts", 1, lambda models=models: stacked.predict(models, test, bits))
+        del models  # else their memory would be counted beside the next ones'
         how |= {"batch_size": BATCH}
         clock("an update on clusters", 40, lambda n=40 * BATCH: intertraining.on_clusters(
             model, pooling, train.take(np.arange(n)), targets[:n], epochs=1, **how), 2 * BATCH)

@@ -282,3 +282,24 @@ def test_on_a_gpu_what_is_played_back_is_what_was_recorded(tiny_folder, tokens, 
     monkeypatch.setattr(stacked.Updates, "__init__", lambda self, model, losses: plain(self, model, losses, recording=False))
     _, expected = stacked.fine_tune(encoder, "mean", [tokens] * 2, [labels] * 2, 2, seeds=[1, 2], **how)
     np.testing.assert_allclose(found, expected, atol=1e-4 if bits == "fp32" else 3e-2)
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError("CUDA error: out of memory")])
+def test_updates_go_on_unrecorded_where_there_is_no_memory_for_it(here, bare, tokens, labels, monkeypatch, error):
+    plain, tried = stacked.Updates.__init__, []
+
+    def short(self, layout):
+        tried.append(self)
+        raise error
+
+    def learned():
+        return stacked.fine_tune(bare, "mean", [tokens] * 2, [labels] * 2, 2, seeds=[1, 2], **HOW | {"updates": 40})[1]
+
+    expected = learned()
+    monkeypatch.setattr(stacked.Updates, "_record", short)
+    monkeypatch.setattr(stacked.Updates, "__init__", lambda self, model, losses: plain(self, model, losses, recording=True))
+    np.testing.assert_array_equal(learned(), expected)
+    assert len(tried) == 1 and not tried[0].recording
+    monkeypatch.setattr(stacked.Updates, "_record", lambda *_: (_ for _ in ()).throw(RuntimeError("another error")))
+    with pytest.raises(RuntimeError, match="another error"):
+        learned()

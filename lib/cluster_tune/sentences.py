@@ -178,7 +178,7 @@ def parts_in_words(parts: pd.DataFrame) -> Prose:
         minutes = (part["seconds"] * part["number"]).sum() / 60
         time = f"{number(minutes, 0)} minutes" if minutes < 100 else f"{number(minutes / 60)} hours"
         most = (part["seconds"] * part["number"]).idxmax()
-        said.append(f"On {machine}, the parts of the profile `{profile}` sum up to about {time} with {encoder}, most of it for "
+        said.append(f"On {machine}, the parts of the profile `{profile}` sum up to about {time} with {encoder}, the largest part of it for "
                     f"{part.loc[most, 'what'].replace('an update ', 'updates ')}.")
     return Prose(" ".join(said))
 

@@ -2,14 +2,16 @@
 
 A few labels are too little work for a GPU: most of an update goes into starting its kernels. Here the weights of all
 copies lie in one tensor and every kernel serves all of them, on word pieces laid end to end, so that no padding is
-multiplied; and the kernels of an update are recorded once, as a CUDA graph, and then played back. What is computed is `training`'s, up to the stream of dropout's random numbers and to rounding: in bf16 all between
-the embeddings and the pooling is rounded to it, where autocast keeps sums and norms in single precision. Left out: encoders that
-are not BERT's kind, and processors, on which `training` is quicker.
+multiplied; and the kernels of an update are recorded once, as a CUDA graph, and then played back. What is computed is
+`training`'s, up to the stream of dropout's random numbers and to rounding: in bf16 all between the embeddings and the pooling is
+rounded to it, where autocast keeps sums and norms in single precision. Left out: encoders that are not BERT's kind, and
+processors, on which `training` is quicker.
 """
 
+import contextlib
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,7 +26,7 @@ from cluster_tune.errors import InputError
 DEVICES = ("cuda",)  # where this is the quicker way
 PART = 131_072  # word pieces of all copies that go through the encoders together where no gradient is wanted
 # Not cuDNN's, which plans anew for each shape: on an H200, 25 shapes took it 6.3 s, and these .01 s.
-ATTENTION = [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+ATTENTION = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 LOOK = 25  # updates between two looks at the losses: to look is to wait for the GPU
 STEP = 8  # lengths are rounded up to it, long ones to an eighth or less of themselves: few layouts, each recorded once
 
@@ -335,6 +337,17 @@ def precision(bits: str) -> torch.dtype:
     return torch.bfloat16 if bits == "bf16" else torch.float32
 
 
+@contextlib.contextmanager
+def _told_alike() -> Iterator[None]:
+    """Too little memory for a graph itself is told in another way than for tensors; here in theirs."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "out of memory" not in str(error):
+            raise
+        raise torch.OutOfMemoryError(str(error)) from None
+
+
 @functools.cache
 def _aside(where: torch.device) -> "torch.cuda.Stream":
     """The stream to record on: always the same one, since the libraries keep memory for each."""
@@ -345,8 +358,8 @@ class Updates:
     """Updates of a model, where `losses(batch)` is each copy's loss, (copies,).
 
     With `recording`, as on a GPU, the kernels of an update are recorded when a batch lies as one before it, and played
-    back for every further one: what an update costs the processor is then one call. Within a `with`, which gives the
-    memory back.
+    back for every further one: one call then starts them all. What is recorded has memory of its own; where that is too
+    much, it goes on without. Within a `with`, which gives the memory back.
     """
 
     def __init__(self, model: nn.Module, losses: Callable[[Batch], torch.Tensor], recording: bool | None = None):
@@ -354,14 +367,18 @@ class Updates:
         self.recording = self.where.type == "cuda" if recording is None else recording
         rate = torch.zeros((), device=self.where)  # where a recorded kernel finds it
         self.optimiser = training.adam(model, rate, capturable=self.where.type == "cuda")
-        self.losses, self.seen = losses, set()
+        self.losses, self.seen, self.pool = losses, set(), None
         self.recorded: dict[Layout, tuple] = {}
 
     def __enter__(self) -> "Updates":
         return self
 
     def __exit__(self, *_) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
         self.recorded.clear()
+        self.pool = None
         torch.cuda.empty_cache()
 
     def __call__(
@@ -388,19 +405,27 @@ class Updates:
         array, layout = batch.array, batch.layout
         if self.where.type == "cuda":  # without waiting for what the device is doing
             array = array.pin_memory().to(self.where, non_blocking=True)
-        if not self.recording:
-            return self._step(array, layout)
+        if self.recording:
+            with contextlib.suppress(torch.OutOfMemoryError):
+                return self._played(array, layout)
+            self.recording = False
+            self.optimiser.zero_grad()
+            self._forget()
+        return self._step(array, layout)
+
+    def _played(self, array: torch.Tensor, layout: Layout) -> torch.Tensor:
         if layout not in self.seen:  # kernels are loaded, and the optimiser's averages made: that is not to be recorded
-            self.seen.add(layout)
             loss = self._step(array, layout)
-            torch.cuda.empty_cache()  # what is recorded has memory of its own
+            self.seen.add(layout)
+            torch.cuda.empty_cache()
             return loss
-        if layout not in self.recorded:
-            self.recorded[layout] = self._record(layout)
-        graph, inputs, loss = self.recorded[layout]
-        inputs.copy_(array)
-        graph.replay()
-        return loss.clone()
+        with _told_alike():
+            if layout not in self.recorded:
+                self.recorded[layout] = self._record(layout)
+            graph, inputs, loss = self.recorded[layout]
+            inputs.copy_(array)
+            graph.replay()
+        return loss.clone()  # at once: another graph of the pool may use its memory
 
     def _step(self, array: torch.Tensor, layout: Layout) -> torch.Tensor:
         loss = self.losses(Batch.of(array, layout))
@@ -412,14 +437,18 @@ class Updates:
     def _record(self, layout: Layout) -> tuple[torch.cuda.CUDAGraph, torch.Tensor, torch.Tensor]:
         """The kernels of an update, which are not started yet, the array that they read and the losses that they write."""
         graph, inputs = torch.cuda.CUDAGraph(), torch.zeros(sum(layout[0]), dtype=torch.int32, device=self.where)
-        aside, pool = _aside(self.where), next((graph.pool() for graph, *_ in self.recorded.values()), None)
+        aside = _aside(self.where)
         aside.wait_stream(torch.cuda.current_stream(self.where))
         with torch.cuda.stream(aside):
-            graph.capture_begin(*[pool] if pool else [], capture_error_mode="thread_local")
+            graph.capture_begin(pool=self.pool, capture_error_mode="thread_local")
             try:
                 loss = self._step(inputs, layout)
-            finally:
-                graph.capture_end()
+            except BaseException:
+                with contextlib.suppress(RuntimeError):  # of half a graph
+                    graph.capture_end()
+                raise
+            graph.capture_end()
+        self.pool = graph.pool()
         torch.cuda.current_stream(self.where).wait_stream(aside)
         return graph, inputs, loss
 

@@ -534,11 +534,11 @@ def words_read(lengths: pd.DataFrame) -> pd.Series:
 
 
 def parts_table(parts: pd.DataFrame) -> pd.DataFrame:
-    """What a profile is made of on a GPU (`benchmarks/training_parts.csv`): how long a part takes, how many there are, and
-    the minutes of them all."""
+    """What a profile is made of on a GPU (`benchmarks/training_parts.csv`): how long a part takes, by the mean over how many,
+    how many there are, and the minutes of them all."""
     return pd.DataFrame({
         "Encoder": parts["encoder"], "On": parts["machine"], "What": parts["what"],
-        "Milliseconds": (1000 * parts["seconds"]).map(number), "As many in the profile": parts["number"].map(lambda n: number(n, 0)),
+        "Measured over": parts["updates"].astype(str), "Milliseconds": (1000 * parts["seconds"]).map(number), "As many in the profile": parts["number"].map(lambda n: number(n, 0)),
         "Minutes": (parts["seconds"] * parts["number"] / 60).map(number),
     })
 
