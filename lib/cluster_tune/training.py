@@ -205,7 +205,12 @@ def _quicker_in_bf16() -> bool:
                 moments.append(time.perf_counter() - began)
         return min(moments)
 
-    return seconds(torch.bfloat16) < seconds(torch.float32)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # several would wait for each other where other processes are at work, and tell of that instead
+    try:
+        return seconds(torch.bfloat16) < seconds(torch.float32)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def autocast(where: torch.device, bits: str):
