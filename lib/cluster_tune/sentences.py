@@ -667,10 +667,15 @@ def nmi_of_losses_in_words(
 
 
 def _helps(runs: pd.DataFrame, least: Mapping[str, int]) -> list[str]:
-    """With how many labels inter-training clearly helps and hurts, as a line; none where nothing is there to compare."""
-    said, matched, untold = [], stats.pairs(runs), 0
-    for budget, part in matched.groupby("budget"):
-        sets = [both for name, both in part.groupby("dataset") if budget >= least.get(name, budget) and len(both) >= FEW]
+    """With how many labels inter-training clearly helps and hurts, as a line; none where nothing is there to compare. Where
+    some numbers of labels have many data sets, those that have a few so far are left out."""
+    said, untold, by_budget = [], 0, {}
+    for budget, part in stats.pairs(runs).groupby("budget"):
+        by_budget[budget] = [both for name, both in part.groupby("dataset") if budget >= least.get(name, budget) and len(both) >= FEW]
+    most = max(map(len, by_budget.values()), default=0)
+    for budget, sets in by_budget.items():
+        if len(sets) < min(FEW, most):
+            continue
         clear = [gained.estimate > 0 for both in sets if not (gained := stats.differences(both)).includes_zero]
         untold += len(sets) - len(clear)
         if sets:
