@@ -247,8 +247,19 @@ class Recorded:
         self.loss.copy_(self.compute())
 
 
+def learned(encoder, tokens, labels, **how):
+    """The losses of forty updates of two copies."""
+    return stacked.fine_tune(encoder, "mean", [tokens] * 2, [labels] * 2, 2, seeds=[1, 2], **HOW | {"updates": 40} | how)[1]
+
+
+def set_recording(monkeypatch, recording):
+    """All updates from here on are recorded, or none."""
+    plain = stacked.Updates.__init__
+    monkeypatch.setattr(stacked.Updates, "__init__", lambda self, model, losses: plain(self, model, losses, recording))
+
+
 def test_updates_are_recorded_once_a_layout_and_played_back(here, bare, tokens, labels, monkeypatch):
-    plain, graphs = stacked.Updates.__init__, {}
+    graphs, expected = {}, learned(bare, tokens, labels)
 
     def record(self, layout):
         assert layout not in graphs
@@ -256,13 +267,9 @@ def test_updates_are_recorded_once_a_layout_and_played_back(here, bare, tokens, 
         graphs[layout] = Recorded(self, layout, inputs)
         return graphs[layout], inputs, graphs[layout].loss
 
-    def learned():
-        return stacked.fine_tune(bare, "mean", [tokens] * 2, [labels] * 2, 2, seeds=[1, 2], **HOW | {"updates": 40})[1]
-
-    expected = learned()
     monkeypatch.setattr(stacked.Updates, "_record", record)
-    monkeypatch.setattr(stacked.Updates, "__init__", lambda self, model, losses: plain(self, model, losses, recording=True))
-    np.testing.assert_array_equal(learned(), expected)
+    set_recording(monkeypatch, True)
+    np.testing.assert_array_equal(learned(bare, tokens, labels), expected)
     assert 0 < len(graphs) < 20 < sum(graph.replayed for graph in graphs.values()) < 40
 
 
@@ -277,29 +284,24 @@ def test_lengths_are_rounded_up_by_an_eighth_at_most(length):
 @pytest.mark.parametrize("bits", ["fp32", "bf16"])
 def test_on_a_gpu_what_is_played_back_is_what_was_recorded(tiny_folder, tokens, labels, monkeypatch, bits):
     encoder = encoders.model(encoders.resolve(str(tiny_folder))).cuda()
-    plain, how = stacked.Updates.__init__, HOW | {"updates": 40, "bits": bits}
-    _, found = stacked.fine_tune(encoder, "mean", [tokens] * 2, [labels] * 2, 2, seeds=[1, 2], **how)
-    monkeypatch.setattr(stacked.Updates, "__init__", lambda self, model, losses: plain(self, model, losses, recording=False))
-    _, expected = stacked.fine_tune(encoder, "mean", [tokens] * 2, [labels] * 2, 2, seeds=[1, 2], **how)
+    found = learned(encoder, tokens, labels, bits=bits)
+    set_recording(monkeypatch, False)
+    expected = learned(encoder, tokens, labels, bits=bits)
     np.testing.assert_allclose(found, expected, atol=1e-4 if bits == "fp32" else 3e-2)
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError("CUDA error: out of memory")])
 def test_updates_go_on_unrecorded_where_there_is_no_memory_for_it(here, bare, tokens, labels, monkeypatch, error):
-    plain, tried = stacked.Updates.__init__, []
+    tried, expected = [], learned(bare, tokens, labels)
 
     def short(self, layout):
         tried.append(self)
         raise error
 
-    def learned():
-        return stacked.fine_tune(bare, "mean", [tokens] * 2, [labels] * 2, 2, seeds=[1, 2], **HOW | {"updates": 40})[1]
-
-    expected = learned()
     monkeypatch.setattr(stacked.Updates, "_record", short)
-    monkeypatch.setattr(stacked.Updates, "__init__", lambda self, model, losses: plain(self, model, losses, recording=True))
-    np.testing.assert_array_equal(learned(), expected)
+    set_recording(monkeypatch, True)
+    np.testing.assert_array_equal(learned(bare, tokens, labels), expected)
     assert len(tried) == 1 and not tried[0].recording
     monkeypatch.setattr(stacked.Updates, "_record", lambda *_: (_ for _ in ()).throw(RuntimeError("another error")))
     with pytest.raises(RuntimeError, match="another error"):
-        learned()
+        learned(bare, tokens, labels)

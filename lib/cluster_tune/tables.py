@@ -538,7 +538,8 @@ def parts_table(parts: pd.DataFrame) -> pd.DataFrame:
     how many there are, and the minutes of them all."""
     return pd.DataFrame({
         "Encoder": parts["encoder"], "On": parts["machine"], "What": parts["what"],
-        "Measured over": parts["updates"].astype(str), "Milliseconds": (1000 * parts["seconds"]).map(number), "As many in the profile": parts["number"].map(lambda n: number(n, 0)),
+        "Measured over": parts["updates"].astype(str), "Milliseconds": (1000 * parts["seconds"]).map(number),
+        "As many in the profile": parts["number"].map(lambda n: number(n, 0)),
         "Minutes": (parts["seconds"] * parts["number"] / 60).map(number),
     })
 
