@@ -15,7 +15,7 @@ import nbformat
 import pytest
 import yaml
 
-from cluster_tune import __main__, __version__, citation, datasets, launch, paths
+from cluster_tune import __main__, __version__, citation, datasets, launch, paths, results
 
 ROOT = paths.root()
 
@@ -62,6 +62,11 @@ def test_every_environment_variable_is_explained(document):
     library = "".join(file.read_text() for file in (ROOT / "lib" / "cluster_tune").glob("*.py"))
     named = set(re.findall(r"CLUSTER_TUNE_[A-Z]+", library))
     assert named == set(re.findall(r"CLUSTER_TUNE_[A-Z]+", (ROOT / document).read_text("utf-8")))
+
+
+def test_every_column_of_the_table_of_runs_is_explained():
+    named = re.findall(r"`(\w+)`", (ROOT / "book" / "reproduce.md").read_text("utf-8").partition("| columns |")[2])
+    assert set(results.COLUMNS) <= set(named)
 
 
 def commands():

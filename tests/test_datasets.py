@@ -661,9 +661,9 @@ def download_of(path):
 
 
 class Server(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder; answers to ranges, and breaks off after `stop` bytes once."""
+    """Serves a folder; answers to ranges, and breaks off after `stop` bytes once; `chunked`, without saying how many there are."""
 
-    stop = None
+    stop, chunked = None, False
     asked = []
 
     def do_GET(self):
@@ -673,8 +673,13 @@ class Server(http.server.SimpleHTTPRequestHandler):
         if start >= len(content):
             return self.send_error(416)
         self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(content) - start))
-        self.end_headers()
+        if self.chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"%x\r\n" % (len(content) - start))
+        else:
+            self.send_header("Content-Length", str(len(content) - start))
+            self.end_headers()
         self.wfile.write(content[start : self.stop or len(content)])
         type(self).stop = None
 
@@ -686,7 +691,7 @@ class Server(http.server.SimpleHTTPRequestHandler):
 def server(folders):
     """The address of a server of `folders/served`."""
     (folders / "served").mkdir()
-    Server.stop, Server.asked = None, []
+    Server.stop, Server.chunked, Server.asked = None, False, []
     handler = functools.partial(Server, directory=str(folders / "served"))
     running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=functools.partial(running.serve_forever, 0.05), daemon=True).start()
@@ -716,6 +721,14 @@ def test_a_broken_download_is_resumed(folders, server, monkeypatch):
         datasets.fetch("20_newsgroups", progress=False)
     assert datasets.fetch("20_newsgroups", progress=False).sizes() == {"train": 36, "dev": 4, "test": 40}
     assert Server.asked == [0, 1000]
+
+
+def test_a_reply_of_no_known_length_that_breaks_off_is_one_line(folders, server, monkeypatch):
+    archive(folders / "served" / "news", {"x-train/a/1": b"text"})
+    served(monkeypatch, "20_newsgroups", f"{server}/news")
+    Server.stop, Server.chunked = 10, True
+    with pytest.raises(InputError, match=r"broke off \(IncompleteRead\)"):
+        datasets.fetch("20_newsgroups", progress=False)
 
 
 def test_a_file_that_fails_its_checksum_is_refused(folders, server, monkeypatch):
@@ -786,3 +799,20 @@ def test_texts_are_shown_only_where_a_licence_says_so():
     assert datasets.excerpts_allowed("a_file_of_mine")
     for name, note in datasets.notes_on_excerpts().items():
         assert datasets.REGISTRY[name].licence in note and ("not shown" in note) is (name not in shown)
+
+
+def test_a_blank_line_is_an_empty_text_where_there_is_one_column(tmp_path):
+    """Rows keep the numbers that they have in the file; where there are several columns, a blank line is no row."""
+    (tmp_path / "one.csv").write_text("text\nfirst\n\nthird\n\n\n")
+    assert datasets.read(str(tmp_path / "one.csv"))["text"].tolist() == ["first", "", "third"]
+    (tmp_path / "two.csv").write_text("text,id\nfirst,1\n\nsecond,2\n")
+    assert datasets.read(str(tmp_path / "two.csv"))["text"].tolist() == ["first", "second"]
+
+
+def test_a_text_that_begins_with_a_quote_does_not_swallow_the_rows_after_it(folders):
+    """Many tools write tab-separated files without any quoting."""
+    says = "line 2 of 'plain.tsv' has a quote that ends before its cell does; double quotes within a cell"
+    content = 'text\tlabel\n"Hello" she said\ta\nsecond\tb\n"Bye" he said\ta\n'
+    assert says in refused(write(folders / "plain.tsv", content))
+    quoted = 'text,label\n"He said ""hello"", twice\nand left",a\nsix 6" nails,b\n'
+    assert len(datasets.read(str(write(folders / "quoted.csv", quoted)))) == 2

@@ -156,6 +156,13 @@ def test_a_folder_called_like_a_known_encoder_is_not_taken_for_it(saved, tmp_pat
     assert encoders.resolve(str(tmp_path / "minilm")).name == "minilm-folder"
 
 
+def test_models_that_label_kept_are_told_apart_by_the_folder_they_are_in(saved, tmp_path):
+    for work in ("one-labels", "two-labels"):
+        shutil.copytree(saved, tmp_path / work / "model")
+    names = [encoders.resolve(str(tmp_path / work / "model")).name for work in ("one-labels", "two-labels")]
+    assert names == ["one-labels-model", "two-labels-model"]
+
+
 def without_pooler(folder):
     import safetensors.numpy
 

@@ -52,6 +52,12 @@ def test_every_classifier_solves_what_is_easy(method):
     assert (few_labels.fit(method, features, codes).predict(test) == gold).mean() > 0.98
 
 
+def test_early_stopping_with_a_held_out_fifth_too_small_for_all_classes():
+    """Ten classes of two texts: four texts cannot hold one of each, so there is no early stopping."""
+    features, labels = np.eye(10).repeat(2, axis=0), np.arange(10).repeat(2)
+    assert (few_labels.fit("frozen_early", features, labels).predict(np.eye(10)) == np.arange(10)).all()
+
+
 def test_the_penalties_are_what_their_names_say():
     free, usual = few_labels.classifier("frozen_free"), few_labels.classifier("frozen")
     features, codes = blobs(60)
@@ -112,6 +118,25 @@ def test_every_method_and_only_what_is_missing(texts, tiny_folder):
     assert [facts["missing"] for event, facts in heard if event == "plan"] == [len(found), 0]
     again = results.table("few_labels", dataset="texts", encoder="tiny")
     pd.testing.assert_frame_equal(found, again)
+
+
+def test_what_was_made_with_other_word_vectors_is_made_again(texts, tiny_folder, monkeypatch, tmp_path):
+    folder = tmp_path / "vectors"
+    folder.mkdir()
+    words = sorted({word for one in pd.read_csv(texts)["text"] for word in one.split()})
+    rng, heard = np.random.default_rng(0), []
+    lines = [" ".join([word, *(f"{x:.3f}" for x in rng.normal(size=8))]) for word in words]
+    monkeypatch.setenv("CLUSTER_TUNE_GLOVE", str(folder))
+    options = dict(encoder=str(tiny_folder), budgets=[16], repetitions=[0], wanted=["tfidf", "tfidf_synonyms", "frozen_synonyms"],
+                   report=lambda event, facts: heard.append((event, facts)))
+    for name in ("glove.a.8d", "glove.a.8d", "glove.b.8d"):
+        for file in folder.iterdir():
+            file.unlink()
+        (folder / f"{name}.txt").write_text("\n".join(lines) + "\n")
+        few_labels.ensure([str(texts)], **options)
+    assert [facts["missing"] for event, facts in heard if event == "plan"] == [3, 0, 2]
+    found = results.table("few_labels", dataset="texts").set_index("method")["vectors"]
+    assert found.to_dict() == {"tfidf": "", "tfidf_synonyms": "glove.b.8d", "frozen_synonyms": "glove.b.8d"}
 
 
 def test_open_data_first(texts, tiny_folder, sea_and_sky, tmp_path, monkeypatch):
@@ -202,10 +227,14 @@ def test_what_others_print_is_as_they_print_it():
 
 def test_the_penalty_of_open_data_is_chosen_on_the_real_labels(monkeypatch):
     """The real labels contradict the open ones: only the strongest penalty, which says the commonest class of all, is right."""
+
     rng = np.random.default_rng(0)
     open_x = np.concatenate([rng.normal(-1, 0.1, (60, 1)), rng.normal(1, 0.1, (40, 1))])
     codes = np.repeat([0, 1], [60, 40])
-    view = lambda train, test: SimpleNamespace(frozen={"train": train, "test": test})
+    class View(SimpleNamespace):
+        penalised = few_labels.Views.penalised
+
+    view = lambda train, test: View(frozen={"train": train, "test": test})
     monkeypatch.setattr(few_labels, "opened", lambda views: (view(open_x, None), np.arange(100), codes))
     real = view(np.array([[1.0], [1.0], [-1.0]]), np.array([[1.0], [-1.0]]))
     real.gold = {"train": np.array([0, 0, 0])}

@@ -128,6 +128,8 @@ def test_frames_that_mix_what_one_panel_must_not():
         figures.learning_curves(runs()[:0])
     with pytest.raises(InputError, match="no texts"):
         figures.text_lengths([])
+    assert "100.0 % no more than 100." in figures.text_lengths([100] * 200).alt_text  # texts that were cut
+    assert "99.5 % no more than 2." in figures.text_lengths([2] * 199 + [9]).alt_text
 
 
 def test_bars_hold_the_counts():

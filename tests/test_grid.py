@@ -221,7 +221,8 @@ def test_a_group_that_is_not_known(here, capsys):
 def test_the_log_has_what_was_done_and_when(here, tmp_path):
     assert here() == 0
     lines = (tmp_path / "logs" / "grid-tiny.log").read_text().splitlines()
-    assert len(lines) == 11 and lines[0].endswith(" texts: 10 of 10 runs to do")
+    assert len(lines) == 12 and lines[0].endswith(" texts: 10 of 10 runs to do")
+    assert lines[1].endswith(": trained on the processor, in fp32")
     assert all(datetime.fromisoformat(line.split()[0]) and int(line.split()[1]) == os.getpid() for line in lines)
 
 

@@ -147,3 +147,65 @@ def test_the_command_says_what_to_expect_and_where_it_is(file, tiny_folder, caps
     assert "plain: accuracy" in said and "inter-trained: accuracy" in said and "319 of 400 texts got a label in 'own-labels/labels.csv'" in said
     assert __main__.main(["label", file, "--model", "own-labels/model", "--out", "again"]) == 0
     assert "319 of 400 texts got a label in 'again/labels.csv'" in capsys.readouterr().out
+
+
+def test_nothing_of_the_user_s_is_written_over(file, learn, tmp_path, sea_and_sky):
+    """A file that is read, and a folder of the name that the model's will have."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match="'model' is there, and no model of this command; move it, or choose another --out"):
+        learn(file, out=".")
+    assert (tmp_path / "model" / "thesis.txt").read_text() == "years of work"
+    sea_and_sky.assign(more="x").to_csv("labels.csv", index=False)
+    before = (tmp_path / "labels.csv").read_bytes()
+    kept = learn(file).folder / labelling.MODEL
+    for work in (lambda: learn("labels.csv", out="."), lambda: labelling.apply("labels.csv", kept, ".")):
+        with pytest.raises(InputError, match="'labels.csv' would be written over; choose another --out, or rename the file"):
+            work()
+    assert (tmp_path / "labels.csv").read_bytes() == before
+
+
+def test_the_label_of_an_empty_text_is_left_as_it_is(file, learn):
+    frame = pd.read_csv(file, keep_default_na=False)
+    frame.loc[7, "label"] = "silence"  # a class that no text has
+    frame.to_csv(file, index=False)
+    table = learn(file, settings=["base"], folds=0).table
+    assert table.loc[7, ["label", "how"]].tolist() == ["silence", "given"] and set(table["label"]) == {"sea", "sky", "silence"}
+
+
+def test_labels_that_were_there_are_kept_under_another_name(file, learn, capsys, tiny_folder):
+    """Someone may have corrected them by hand; the same labels once more are the same file."""
+    found = learn(file, settings=["base"], folds=0)
+    assert found.before is None and learn(file, settings=["base"], folds=0).before is None
+    corrected = b"row,label\n1,right\n"
+    (found.folder / "labels.csv").write_bytes(corrected)
+    assert __main__.main(["label", file, "--model", "own-labels/model", "--precision", "fp32"]) == 0
+    assert "note: another 'labels.csv' was there, which is 'own-labels/labels.1.csv' now" in capsys.readouterr().out
+    assert (found.folder / "labels.1.csv").read_bytes() == corrected
+    (found.folder / "labels.csv").write_bytes(b"again")
+    assert labelling.apply(file, "own-labels/model", precision="fp32").before == found.folder / "labels.2.csv"
+
+
+def test_a_kept_model_leaves_labels_of_any_column_as_they_are(file, learn, capsys):
+    learn(file, settings=["base"], folds=0)
+    pd.read_csv(file, keep_default_na=False).rename(columns={"label": "topic"}).to_csv("other.csv", index=False)
+    assert __main__.main(["label", "other.csv", "--model", "own-labels/model", "--label-column", "topic"]) == 0
+    assert "319 of 400 texts got a label" in capsys.readouterr().out
+    assert pd.read_csv("other-labels/labels.csv")["how"].value_counts()["given"] == 80
+
+
+def test_copies_of_a_text_are_in_one_fold():
+    texts = pd.Series([f"text {n % 20}" for n in range(60)])
+    codes = np.arange(60) % 2
+    source = labelling.Texts("t", texts, codes.astype(str).astype(object), ("0", "1"), codes, np.ones(60, bool))
+    folds = source.folds(5, seed=0)
+    assert sorted(np.concatenate([test for _, test in folds])) == list(range(60))
+    for train, test in folds:
+        assert not set(texts[train]) & set(texts[test])
+    with pytest.raises(InputError, match="21 folds are more than the 20 different labelled texts; give fewer"):
+        source.folds(21, seed=0)
+
+
+def test_others_may_read_a_kept_model(file, learn):
+    folder = learn(file, settings=["base"], folds=0).folder / "model"
+    assert len({path.stat().st_mode for path in folder.glob("*.*")}) == 1

@@ -212,6 +212,14 @@ def test_an_interruption_is_one_line_and_130(texts, tiny_folder):
     assert 1 <= len(results.records()) < 40
 
 
+def test_a_check_of_no_page_at_all_is_no_success(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CLUSTER_TUNE_BOOK", str(tmp_path / "mistyped"))
+    assert __main__.main(["check"]) == 2
+    assert "there is no page in" in capsys.readouterr().err
+    assert __main__.main(["check", "nothere.ipynb"]) == 2
+    assert "there is no notebook 'nothere.ipynb'; give the path of one" in capsys.readouterr().err
+
+
 def test_every_command_has_help(capsys):
     (commands,) = (action for action in __main__.parser()._actions if action.dest == "command")
     assert {"run", "few-labels", "verdicts"} <= set(commands.choices)

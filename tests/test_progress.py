@@ -99,3 +99,24 @@ def test_a_process_that_helps_says_its_runs_and_shows_no_bar(tmp_path, capsys):
     assert said == ["d e clust paper 64 #0: accuracy 0.500, 2 s"]
     assert [line.split(maxsplit=2)[2] for line in (tmp_path / "log").read_text().splitlines()] == said
     assert capsys.readouterr() == ("", "")
+
+
+def test_what_stands_out_in_the_texts_is_said_where_there_is_work(shown, capsys):
+    facts = {"dataset": "d", "wanted": 2, "notes": ("3 of 9 texts of train are empty and were dropped.",)}
+    shown("plan", {**facts, "missing": 1})
+    shown("plan", {**facts, "missing": 0})
+    assert capsys.readouterr().out.splitlines() == [
+        "d: 1 of 2 runs to do", "d: 3 of 9 texts of train are empty and were dropped.", "d: 0 of 2 runs to do"]
+
+
+def test_the_rate_is_of_what_was_done_here_and_not_of_the_last_moment(shown):
+    """Ten pieces were there before; two of four were done since, in a hundred seconds, with updates within them."""
+    shown("plan", {"dataset": "d", "wanted": 14, "missing": 4})
+    shown.bar.start_t -= 100
+    for _ in range(2):
+        shown("done", {"what": "d svm", "count": 1})
+        shown("update", update(0))
+    said = shown.bar.format_dict
+    assert said["initial"] == 10 and said["n"] == 12
+    left = shown.bar.format_meter(**said)
+    assert "<01:40" in left, left

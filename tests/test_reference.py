@@ -250,6 +250,13 @@ def test_a_frame_of_any_index_meets_its_clusters_row_by_row(folders, monkeypatch
     assert rows["cluster"].tolist() == found.labels.tolist() and rows["text"].tolist() == frame["text"].tolist()
 
 
+def test_a_file_is_not_written_over_by_its_own_clusters(folders):
+    corpus().to_csv(folders / "clusters.csv", index=False)
+    before = (folders / "clusters.csv").read_bytes()
+    assert "'clusters.csv' would be written over" in refused(reference.cluster_file, "clusters.csv", out=".", n_clusters=6)
+    assert (folders / "clusters.csv").read_bytes() == before
+
+
 def test_texts_without_words_are_in_no_cluster(folders):
     frame = corpus().assign(label="")
     frame.loc[[3, 7], "text"] = ["", "the of and"]
@@ -265,6 +272,8 @@ def test_agreement_is_over_the_texts_that_have_a_label():
     known = frame["label"].where(frame.index < 50, "")
     found = reference.cluster(frame["text"], known, n_clusters=6)
     assert found.agreement["ari"] == pytest.approx(stats.ari(frame["label"][:50], found.labels[:50]))
+    missing = reference.cluster(frame["text"], known.replace("", np.nan), n_clusters=6)
+    assert missing.agreement == found.agreement
 
 
 def test_fewer_terms_than_clusters_are_noted():

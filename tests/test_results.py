@@ -147,6 +147,7 @@ def test_runs_of_other_data_are_not_those_asked_for(store):
     results.write(record("c3", **{**keys, "budget": 128}, data_fingerprint="new"))
     results.write_table("facts", {"dataset": "d"}, pd.DataFrame({"fact": ["f"], "data_fingerprint": ["new"]}))
     assert list(results.of(asked)["run_id"]) == ["b2"]
+    assert list(results.of([*asked, *asked])["run_id"]) == ["b2"]  # asked for twice, there once
 
 
 def test_tables_have_a_file_a_writer_and_their_keys_as_columns(store):
@@ -157,6 +158,15 @@ def test_tables_have_a_file_a_writer_and_their_keys_as_columns(store):
     assert len(results.table("losses", clustering="sib")) == 4  # a key that a table has not makes no difference
     with pytest.raises(InputError, match="no losses in .* for dataset other; compute them with cluster-tune run$"):
         results.table("losses", dataset="other")
+
+
+def test_names_and_classes_that_look_like_numbers_stay_what_they_are(store):
+    """A data set of a file 007.csv, with classes 01 and 1."""
+    table = pd.DataFrame({"label": ["01", "1", "10"], "count": [3, 4, 5]})
+    results.write_table("data", {"dataset": "007"}, table)
+    found = results.table("data", dataset="007")
+    assert found["dataset"].tolist() == ["007"] * 3 and found["label"].tolist() == ["01", "1", "10"]
+    assert found["count"].sum() == 12
 
 
 @pytest.mark.parametrize(
@@ -191,18 +201,21 @@ def test_runs_with_other_clusters_stand_aside(store):
     assert results.finished() == {"a1", "b2", "c3", "d4"} == set(results.gather()["run_id"])
 
 
-def test_of_runs_on_masked_words_those_with_most_epochs_are_taken(store):
+def test_of_runs_on_masked_words_as_many_with_either_number_the_larger_is_taken(store):
     for name, epochs in {"a1": 3, "b2": 30, "c3": 10}.items():
         results.write(record(name, setting="mlm", n_clusters=0, mlm_epochs=epochs))
-    results.write(record("d4", setting="mlm+clust", mlm_epochs=3))
+    results.write(record("d4", setting="base", n_clusters=0, mlm_epochs=0))
     assert set(results.load()["run_id"]) == {"b2", "d4"}
 
 
 def test_numbers_of_epochs_on_masked_words_are_never_mixed(store):
+    """Nor between the two settings; and a run with more of them hides none that were finished before."""
     results.write(record("a1", setting="mlm", n_clusters=0, mlm_epochs=3, repetition=0))
-    results.write(record("b2", setting="mlm", n_clusters=0, mlm_epochs=3, repetition=1))
+    results.write(record("b2", setting="mlm+clust", mlm_epochs=3, repetition=0))
     results.write(record("c3", setting="mlm", n_clusters=0, mlm_epochs=30, repetition=0))
-    assert set(results.load()["run_id"]) == {"c3"} and len(results.load(aside=True)) == 3
+    assert set(results.load()["run_id"]) == {"a1", "b2"} and len(results.load(aside=True)) == 3
+    results.write(record("d4", setting="mlm+clust", mlm_epochs=30, repetition=0))
+    assert set(results.load()["run_id"]) == {"c3", "d4"}
 
 
 def test_what_was_written_before_masked_words_is_read(store):

@@ -63,6 +63,13 @@ def test_findings_list_every_recipe_and_budget():
     assert sentences.findings(frame)._repr_markdown_() == str(sentences.findings(frame))
 
 
+def test_findings_name_budgets_without_matched_runs_in_one_line():
+    frame = pd.concat([both([0.1, 0.2], [0.3, 0.4]), *(runs([0.5], budget=budget) for budget in (1024, 256))])
+    assert sentences.findings(frame).splitlines()[1:] == [
+        "- At 256 and 1024 labels under the paper's recipe there are no matched runs of IT:CLUST and plain."
+    ]
+
+
 def test_the_paper_s_ordering_in_words():
     kinds = {"a": True, "b": True, "c": False}
     found = agreement({("a", "sib"): 0.2, ("b", "sib"): 0.5, ("c", "sib"): 0.1})

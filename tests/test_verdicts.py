@@ -186,6 +186,12 @@ def test_pooled_tests_need_three_data_sets():
     assert pooled.low > 8 and pooled.value == pytest.approx(10, abs=1)
 
 
+def test_the_largest_block_without_a_gap_is_found_where_no_row_has_its_budgets():
+    wide = pd.DataFrame({64: [1, 1, 1], 128: [1, 1, None], 256: [1, None, 1], 512: [None, 1, None], 768: [None, None, 1]}, list("abc"))
+    block = verdicts._largest_block(wide)
+    assert block.shape == (2, 2) and 64 in block and not block.isna().any(axis=None)
+
+
 def test_the_gain_diminishes_or_does_not():
     def at(gains):
         return pd.concat([runs([0.3] * 3, [0.3 + gain] * 3, name, budget) for name in ("isear", "ag_news", "cfpb")

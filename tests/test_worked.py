@@ -39,6 +39,7 @@ def test_a_move_gains_the_difference_of_its_costs():
 def test_it_ends_where_the_estimator_ends():
     sib = SIB(2, random_state=0).fit(worked.counts().to_numpy())
     final = worked.final()
+    assert worked.final(final) == final  # where nothing moves any more
     assert final[:3] == ["A"] * 3 and final[3:] == ["B"] * 3
     assert len(set(zip(final, sib.labels_))) == 2
     assert worked.information(final) == pytest.approx(sib.mutual_information_, abs=1e-6)

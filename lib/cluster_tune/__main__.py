@@ -76,19 +76,21 @@ def _run(options: argparse.Namespace) -> None:
         raise unknown("clustering", options.clustering, design.CLUSTERINGS)
     changes = experiment.Changes(options.inter_epochs, options.mlm_epochs, options.clusters)
     _compute(wanted, options, text_column=options.text_column, label_column=options.label_column, changes=changes)
+    print(f"{len(wanted)} runs are in '{paths.results()}'; cluster-tune gather makes a table of them, cluster-tune page a page")
 
 
 def _grid(options: argparse.Namespace) -> None:
     from cluster_tune import experiment
 
     wanted, changes = _wanted(options), experiment.Changes(mlm_epochs=options.mlm_epochs)
+    columns = {"text_column": options.text_column, "label_column": options.label_column}
     if not wanted:  # more shards than there are groups of runs, which is no mistake in an array of jobs
         return print(f"shard {options.shard} of this grid is empty")
     if options.dry_run:
-        return _survey(wanted, changes)
+        return _survey(wanted, changes=changes, **columns)
     log = paths.writable(paths.logs()) / f"grid-{options.profile}.log"
-    left_out = _compute(wanted, options, log, changes=changes, tolerant=True)
-    known, done, _ = experiment.survey(wanted, changes=changes)
+    left_out = _compute(wanted, options, log, changes=changes, tolerant=True, **columns)
+    _, done, _ = experiment.survey(wanted, changes=changes, **columns)
     print(f"{options.profile}: {len(done)} of {len(wanted)} runs are in '{paths.results()}'")
     _complain(len(wanted) - len(done), left_out)
 
@@ -105,13 +107,13 @@ def _wanted(options: argparse.Namespace) -> list[design.Run]:
     return wanted if options.shard is None else design.shard(wanted, options.shard)
 
 
-def _survey(wanted: list[design.Run], changes) -> None:
+def _survey(wanted: list[design.Run], **how) -> None:
     """What is there and what is missing, as a table."""
     import pandas as pd
 
     from cluster_tune import experiment, tables
 
-    known, done, left_out = experiment.survey(wanted, changes=changes)
+    known, done, left_out = experiment.survey(wanted, **how)
     missing = [run for run in known if run not in set(done)]
     starts = {(run.dataset, run.setting, run.clustering, design.family(run.recipe)) for run in missing}
     models = sum(setting != "base" for _, setting, *_ in starts)
@@ -196,7 +198,7 @@ def _cluster(options: argparse.Namespace) -> None:
         print("with the labels: NMI {nmi:.3f}, AMI {ami:.3f}, ARI {ari:.3f}".format(**found.agreement))
 
 
-LEARNING = ("encoder", "settings", "recipe", "clusters", "folds", "seed", "label_column")  # of label, without --model
+LEARNING = ("encoder", "settings", "recipe", "clusters", "folds", "seed")  # of label, without --model
 
 
 def _label(options: argparse.Namespace) -> None:
@@ -206,16 +208,20 @@ def _label(options: argparse.Namespace) -> None:
     how = {key: getattr(options, key) for key in ("text_column", "device", "precision")}
     if options.model:
         _refuse(options, "with --model, which learns nothing", *LEARNING)
-        found = labelling.apply(options.file, options.model, options.out, **how)
+        found = labelling.apply(options.file, options.model, options.out, label_column=options.label_column, **how)
     else:
         given = {key: value for key in LEARNING if (value := getattr(options, key)) is not None}
         if "clusters" in given:
             given["n_clusters"] = given.pop("clusters")
+        if options.label_column is not None:
+            given["label_column"] = options.label_column
         with closing(Progress()) as progress:
             found = labelling.learn(options.file, options.out, **given, **how, report=progress)
     for setting, scores in found.checks.groupby("setting")["accuracy"]:
         print(f"{labelling.TITLES[setting]}: accuracy {scores.mean():.3f} over {len(scores)} folds, {scores.min():.3f} to {scores.max():.3f}; "
               f"always naming the commonest label would have {found.commonest:.3f}")
+    if found.before:
+        print(f"note: another '{labelling.TABLE}' was there, which is '{found.before}' now")
     new = int((found.table["how"] == "predicted").sum())
     said = f"{new:,} of {len(found.table):,} texts got a label in '{found.folder / labelling.TABLE}'"
     by = "" if options.model else f" by the {labelling.TITLES[found.setting]} model, which is in '{found.folder / labelling.MODEL}'"
@@ -333,7 +339,8 @@ def _refresh(options: argparse.Namespace) -> None:
 def _check(options: argparse.Namespace) -> int:
     from cluster_tune import provenance
 
-    files = [Path(file) for file in options.files] or sorted(paths.book().rglob("*.ipynb"))
+    if not (files := [Path(file) for file in options.files] or sorted(paths.book().rglob("*.ipynb"))):
+        raise InputError(f"there is no page in '{paths.book()}'; name pages, or see what CLUSTER_TUNE_BOOK is")
     found = {paths.shown(file): why for file in files if (why := provenance.stale(file))}
     for file, why in found.items():
         print(f"{file} is stale: {'; '.join(why)}")
@@ -436,6 +443,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--only", type=_names, metavar="A,B", help="these groups of runs, as isear.minilm.base.paper")
     one.add_argument("--mlm-epochs", type=int, metavar="N", help="passes over masked words (default: the recipe's, 30)")
     one.add_argument("--dry-run", action="store_true", help="say what there is and what is missing, and stop")
+    _columns(one)
     _device(one)
     one.set_defaults(call=_grid)
 

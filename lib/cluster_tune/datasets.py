@@ -9,6 +9,7 @@ import csv
 import errno
 import gzip
 import hashlib
+import http.client
 import io
 import json
 import os
@@ -589,8 +590,12 @@ def _read_csv(path: Path, separator: str) -> pd.DataFrame:
     """Every cell as text: a text may well be 'NA' or '1.0'."""
     content = _decoded(path)
     _check_separator(content, path, separator)
+    _check_quotes(content, path, separator)
     try:
-        frame = pd.read_csv(io.StringIO(content), sep=separator, dtype=str, keep_default_na=False)
+        # Where there is one column, a blank line is a row: an empty text, that others may keep their numbers.
+        single = separator not in content.partition("\n")[0]
+        content = content.rstrip("\r\n") if single else content
+        frame = pd.read_csv(io.StringIO(content), sep=separator, dtype=str, keep_default_na=False, skip_blank_lines=not single)
     except pd.errors.EmptyDataError:
         raise InputError(f"'{path.name}' is empty; it needs a line of column names and then a row a text") from None
     except (pd.errors.ParserError, csv.Error) as error:
@@ -609,6 +614,22 @@ def _check_separator(content: str, path: Path, separator: str) -> None:
             what = f"the first line of '{path.name}' has {called}s and no {wanted}"
             instead = " or name it .tsv" if other == "\t" else " or name it .csv" if other == "," else ""
             raise InputError(f"{what}; save it with {wanted}s between columns{instead}")
+
+
+def _check_quotes(content: str, path: Path, separator: str) -> None:
+    """InputError for a cell that begins with a quote and goes on after the next one: pandas takes it, and what follows up
+    to another quote, ends of lines included."""
+    before = csv.field_size_limit(2**31 - 1)
+    lines = csv.reader(io.StringIO(content, newline=""), delimiter=separator, strict=True)
+    try:
+        for _ in lines:
+            pass
+    except csv.Error as error:
+        if "expected after" in str(error):  # others are pandas' to tell
+            what = f"line {lines.line_num} of '{path.name}' has a quote that ends before its cell does"
+            raise InputError(f"{what}; double quotes within a cell, and put quotes around all of it") from None
+    finally:
+        csv.field_size_limit(before)
 
 
 def _decoded(path: Path) -> str:
@@ -792,9 +813,12 @@ def _stream(response, part: Path, mode: str, have: int, progress: bool) -> None:
     silent = None if progress else True  # None: silent where stderr is no terminal
     bar = tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=part.stem, disable=silent)
     with bar, part.open(mode) as stream:
-        while chunk := response.read(1 << 18):
-            stream.write(chunk)
-            bar.update(len(chunk))
+        try:
+            while chunk := response.read(1 << 18):
+                stream.write(chunk)
+                bar.update(len(chunk))
+        except http.client.HTTPException as error:  # of a reply that does not say how long it is
+            raise ConnectionError(f"{part.stem} broke off ({type(error).__name__})") from None
     if total is not None and part.stat().st_size != total:
         raise ConnectionError(f"{part.stem} broke off at {part.stat().st_size} of {total} bytes")
 

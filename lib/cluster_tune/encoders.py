@@ -76,8 +76,10 @@ def name_of(name: str) -> str:
     path = Path(name).expanduser()
     if name in KNOWN or not path.is_dir():
         return name
-    folder = path.resolve().name
-    return f"{folder}-folder" if folder in KNOWN else folder
+    folder = path.resolve()
+    if folder.name == "model":  # as `label` calls all of its own
+        return f"{folder.parent.name}-model"
+    return f"{folder.name}-folder" if folder.name in KNOWN else folder.name
 
 
 def folder(encoder: Encoder) -> Path:

@@ -237,9 +237,10 @@ class _Machine:
         self.encoder, self.names = encoders.resolve(encoder), (device, precision)
         self.fingerprint = encoders.fingerprint(self.encoder)
 
-    def load(self) -> None:
+    def load(self) -> bool:
+        """Have the weights in memory; whether they were not."""
         if hasattr(self, "model"):
-            return
+            return False
         from cluster_tune import training
 
         device, precision = self.names
@@ -249,6 +250,18 @@ class _Machine:
         model = training.suit(encoders.model(self.encoder).to(self.device))
         self.pretrained = training.copy_of(model.state_dict())
         self.model = model  # last: whatever fails before, for want of memory say, is done again
+        return True
+
+    def title(self) -> str:
+        """The device as the records name it: the card's model, or 'cpu'."""
+        import torch
+
+        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
+
+    def in_words(self) -> str:
+        """What computes: a graphics card that has failed, and so is not found, would otherwise show in the hours alone."""
+        where = f"{self.title()} ({self.device})" if self.device.type == "cuda" else "the processor"
+        return f"{self.encoder.name}: trained on {where}, in {self.bits}"
 
 
 class _Study:
@@ -286,7 +299,7 @@ class _Study:
         # To make them again would write their losses anew, which may be published.
         finished = {stage for run in self.seen for stage in self._stages(self.start(run)) if stage.setting != "base"}
         gone = sum(not self._has_weights(stage) for stage in finished - stages) if keep_models else 0
-        self.report("plan", {"dataset": self.data.name, **wanted, "gone": gone})
+        self.report("plan", {"dataset": self.data.name, **wanted, "gone": gone, "notes": self.data.notes})
         self.describe()
 
     def _texts(self, run: Run) -> int:
@@ -520,7 +533,8 @@ class _Study:
     def _begin(self, start: Start) -> None:
         """Bring the model to the starting point: the pretrained weights, inter-trained where the setting asks so; and
         look at its embeddings if nobody has."""
-        self.machine.load()
+        if self.machine.load():
+            self.report("machine", {"what": self.machine.in_words()})
         self.machine.model.load_state_dict(self.machine.pretrained)
         if start.setting != "base":
             self._inter_trained(start)
@@ -747,13 +761,9 @@ class _Study:
         }
 
     def _environment(self) -> dict[str, str]:
-        import torch
-
-        device = self.machine.device
-        name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
         versions = {package: importlib.metadata.version(package) for package in ("torch", "transformers")}
         return {
-            "device": name,
+            "device": self.machine.title(),
             "precision": self.machine.bits,
             "cluster_tune": __version__,
             **versions,

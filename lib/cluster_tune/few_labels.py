@@ -7,6 +7,7 @@ tuned: a cold start has nothing to tune on. Left out: answers that need another 
 real labels. torch is reached only for embeddings and for what fine-tunes.
 """
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,6 +35,7 @@ from cluster_tune.errors import InputError, unknown
 
 BUDGETS = (64, 256, 1024)
 UNLABELLED = 5_000  # texts that a semi-supervised method sees at most
+HELD_OUT = 0.2  # of the labelled texts, where training stops early
 ROUNDS = 5  # of self-training; each takes up a tenth of the unlabelled texts, the surest ones
 SHARE = 0.1  # of the words of a text that augmentation changes
 NEAR = 0.7  # cosine of two words' vectors from which one may stand for the other
@@ -165,17 +167,18 @@ def classifier(method: str) -> ClassifierMixin:
     if kind == "l1":
         return LogisticRegression(l1_ratio=1, solver="saga", tol=1e-3, max_iter=500, random_state=0)
     if kind in ("sgd", "early"):
-        return SGDClassifier("log_loss", early_stopping=kind == "early", validation_fraction=0.2, random_state=0)
+        return SGDClassifier("log_loss", early_stopping=kind == "early", validation_fraction=HELD_OUT, random_state=0)
     return LogisticRegression(max_iter=2000)
 
 
 def fit(method: str, features, labels: np.ndarray) -> ClassifierMixin:
     """The method's classifier on labelled features (n, d); one class only is the answer to everything. Early stopping
-    holds out a fifth, which must have a text of each class: without that, it trains to the end."""
+    holds out a fifth, in which each class must have a text: where that cannot be, it trains to the end."""
     if len(np.unique(labels)) == 1:
         return DummyClassifier(strategy="most_frequent").fit(features, labels)
     model = classifier(method)
-    if method.endswith("_early") and (np.bincount(labels)[np.unique(labels)].min() < 2):
+    counts = np.unique(labels, return_counts=True)[1]
+    if method.endswith("_early") and (counts.min() < 2 or math.ceil(HELD_OUT * len(labels)) < len(counts)):
         model.set_params(early_stopping=False)
     with _quiet():
         return model.fit(features, labels)
@@ -221,7 +224,7 @@ class Views:
     folder of prepared data, by the fingerprints of texts and weights."""
 
     def __init__(self, data: datasets.Dataset, encoder: encoders.Encoder, device: str = "auto"):
-        self.data, self.encoder, self.device = data, encoder, device
+        self.data, self.encoder, self.device, self.copies = data, encoder, device, {}
         self.gold = reference.Texts(data).gold
 
     @cached_property
@@ -280,6 +283,36 @@ class Views:
         return encoders.model(self.encoder).to(training.device(self.device))
 
     @cached_property
+    def other(self) -> "Views":
+        """Those of the open data of this data set."""
+        return Views(datasets.load(OPEN[self.data.name].dataset), self.encoder, self.device)
+
+    @cached_property
+    def penalised(self) -> list[ClassifierMixin]:
+        """Classifiers of the open data, one a penalty."""
+        other, there, codes = opened(self)
+        features = other.frozen["train"][there]
+        return [LogisticRegression(C=penalty, max_iter=2000).fit(features, codes) for penalty in PENALTIES]
+
+    @cached_property
+    def tuned(self) -> dict:
+        """The encoder's weights after two epochs over a sample of the open data."""
+        from cluster_tune import finetuning, training
+
+        other, there, codes = opened(self)
+        order = np.random.default_rng(0).permutation(len(there))[:OPEN_TEXTS]
+        model, recipe = self.fresh(), replace(_recipe(self), epochs=2)
+        tokens = other.tokens(other.data.train["text"].iloc[there[order]])
+        classes, how = len(self.data.classes), {"seed": 0, "bits": self.bits}
+        finetuning.fine_tune(model, self.encoder.pooling, tokens, codes[order], classes, recipe, **how)
+        return training.copy_of(model.state_dict())
+
+    @cached_property
+    def tuned_test(self) -> np.ndarray:
+        """Embeddings of the test texts by these weights."""
+        return self._embed(_tuned_on_open(self), self.data.test["text"])
+
+    @cached_property
     def bits(self) -> str:
         """The precision of arithmetic on this device."""
         from cluster_tune import training
@@ -306,10 +339,9 @@ class Views:
     def prepare(self, kind: str, rows: np.ndarray) -> None:
         """Embed the copies of all texts that any sample will need, in one go."""
         rows, copies = np.unique(rows), 2 if kind == "noised" else 1
-        made = self.embedded(f"{kind}-{sampling.fingerprint(rows, self.data.fingerprint)}", self.altered(kind, rows))
-        self.__dict__.setdefault("copies", {})[kind] = {
-            row: made[i * copies : (i + 1) * copies] for i, row in enumerate(rows)
-        }
+        vectors = glove.other() if kind == "synonyms" else ""
+        made = self.embedded(f"{kind}{vectors}-{sampling.fingerprint(rows, self.data.fingerprint)}", self.altered(kind, rows))
+        self.copies[kind] = {row: made[i * copies : (i + 1) * copies] for i, row in enumerate(rows)}
 
     def augmented(self, base: str, kind: str, rows: np.ndarray):
         """Features of the labelled texts with their altered copies below, and how often each label is repeated."""
@@ -372,12 +404,14 @@ def _needs_glove(method: str) -> bool:
 
 
 def _stored(views: Views) -> pd.DataFrame:
-    """The rows of this data set and encoder that were made of these texts."""
+    """The rows of this data set and encoder that were made of these texts with the word vectors at hand."""
     try:
         frame = results.table("few_labels", dataset=views.data.name, encoder=views.encoder.name)
     except InputError:
         return pd.DataFrame(columns=["method", "budget", "repetition"])
-    return frame[frame["data_fingerprint"] == views.data.fingerprint]
+    frame = frame[frame["data_fingerprint"] == views.data.fingerprint]
+    vectors = frame["vectors"] if "vectors" in frame else pd.Series("", frame.index)
+    return frame[(vectors == glove.other()) | ~frame["method"].map(_needs_glove).astype(bool)]
 
 
 def _compute(views: Views, cells: list[tuple[str, int]], repetitions: list[int], report: Report) -> None:
@@ -409,7 +443,8 @@ def _add(views: Views, rows: list[dict]) -> None:
     with claims.waiting(".".join(("few_labels", *keys.values()))):  # another process may be adding its own
         old, new = _stored(views), pd.DataFrame(rows)
         frame = pd.concat([old.drop(columns=list(keys)), new]) if len(old) else new
-        results.write_table("few_labels", keys, frame.drop_duplicates(by, keep="last").sort_values(by))
+        frame = frame.drop_duplicates(by, keep="last").sort_values(by)
+        results.write_table("few_labels", keys, frame.fillna({"vectors": ""}))
 
 
 def _run(views: Views, method: str, budget: int, repetition: int, repetitions: Sequence[int]) -> dict:
@@ -419,12 +454,14 @@ def _run(views: Views, method: str, budget: int, repetition: int, repetitions: S
         views.prepare(method.partition("_")[2], _needed(views, budget, repetitions))
     began = time.monotonic()
     codes = predict(views, method, rows, repetition)
+    others = {"vectors": glove.other()} if _needs_glove(method) and glove.other() else {}
     return {
         "method": method, "budget": budget, "repetition": repetition,
         **stats.score(views.gold["test"], codes, len(views.data.classes)),
         "seconds": round(time.monotonic() - began, 2),
         "sample_fingerprint": sampling.fingerprint(rows, views.data.fingerprint),
         "data_fingerprint": views.data.fingerprint,
+        **others,
     }  # fmt: skip
 
 
@@ -457,7 +494,7 @@ def opened(views: Views) -> tuple[Views, np.ndarray, np.ndarray]:
     """The open data of a data set: its views, the rows of its training texts that have a real class, and their codes
     among the real classes."""
     where = OPEN[views.data.name]
-    other = views.__dict__.setdefault("other", Views(datasets.load(where.dataset), views.encoder, views.device))
+    other = views.other
     codes = {name: views.data.classes.index(real) for name, real in where.classes.items()}
     named = other.data.train["label"].map(codes)
     rows = np.flatnonzero(named.notna())
@@ -472,13 +509,8 @@ def _open_only(views: Views, rows: np.ndarray, seed: int) -> np.ndarray:
 def _open_chosen(views: Views, rows: np.ndarray, seed: int) -> np.ndarray:
     """Of classifiers of the open data under several penalties, the one that names most of the labelled real texts rightly;
     of two alike the one of the stronger penalty."""
-    other, there, codes = opened(views)
-    fitted = views.__dict__.setdefault("penalised", [])
-    for penalty in PENALTIES[len(fitted):]:
-        model = LogisticRegression(C=penalty, max_iter=2000)
-        fitted.append(model.fit(other.frozen["train"][there], codes))
     known, labels = views.frozen["train"][rows], views.gold["train"][rows]
-    return max(fitted, key=lambda model: (model.predict(known) == labels).mean()).predict(views.frozen["test"])
+    return max(views.penalised, key=lambda model: (model.predict(known) == labels).mean()).predict(views.frozen["test"])
 
 
 def _open_and_real(views: Views, rows: np.ndarray, seed: int) -> np.ndarray:
@@ -490,17 +522,7 @@ def _open_and_real(views: Views, rows: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _tuned_on_open(views: Views):
-    """The weights after two epochs over a sample of the open data; fine-tuned once."""
-    from cluster_tune import finetuning, training
-
-    if "tuned" not in views.__dict__:
-        other, there, codes = opened(views)
-        order = np.random.default_rng(0).permutation(len(there))[:OPEN_TEXTS]
-        model, recipe = views.fresh(), replace(_recipe(views), epochs=2)
-        tokens = other.tokens(other.data.train["text"].iloc[there[order]])
-        classes, how = len(views.data.classes), {"seed": 0, "bits": views.bits}
-        finetuning.fine_tune(model, views.encoder.pooling, tokens, codes[order], classes, recipe, **how)
-        views.tuned = training.copy_of(model.state_dict())
+    """A model with the weights that were fine-tuned on open data."""
     model = views.fresh()
     model.load_state_dict(views.tuned)
     return model
@@ -512,8 +534,6 @@ def _recipe(views: Views) -> design.Recipe:
 
 def _open_then_head(views: Views, rows: np.ndarray, seed: int) -> np.ndarray:
     model = _tuned_on_open(views)
-    if "tuned_test" not in views.__dict__:
-        views.tuned_test = views._embed(model, views.data.test["text"])
     labelled = views._embed(model, views.data.train["text"].iloc[rows])
     return fit("frozen", labelled, views.gold["train"][rows]).predict(views.tuned_test)
 

@@ -637,10 +637,11 @@ def text_lengths(words: Iterable[int]) -> Figure:
     axes.axvline(median, color=VERMILLION, linestyle="dashed")
     axes.annotate(f"median {median}", (median, 0.97), (6, 0), xycoords=("data", "axes fraction"),
                   textcoords="offset points", color=VERMILLION, va="top")
-    axes.set_xlabel(f"words in a text (1 % of texts are longer than {top})")
+    longer = (words > top).mean()
+    axes.set_xlabel(f"words in a text ({tables.percent(100 * longer, 1)} of texts are longer than {top})")
     axes.set_ylabel("texts")
     figure.alt_text = (f"Histogram of words a text: half of {len(words):,} texts have {median} words or fewer, "
-                       f"99 % no more than {top}.")
+                       f"{tables.percent(100 * (1 - longer), 1)} no more than {top}.")
     return figure
 
 

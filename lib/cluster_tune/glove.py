@@ -11,7 +11,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,11 +150,12 @@ def _numbers(rest: str, number: int, file: File) -> np.ndarray:
 @contextmanager
 def _opened(file: File) -> Iterator[Iterable[str]]:
     """The lines of a file, wherever it is packed. A byte that is not UTF-8 spoils its word alone."""
-    if file.member:
-        stream = zipfile.ZipFile(file.path).open(file.member)
-    else:
-        stream = gzip.open(file.path) if file.path.suffix == ".gz" else file.path.open("rb")
-    with stream:
+    with ExitStack() as held:
+        if file.member:
+            stream = held.enter_context(zipfile.ZipFile(file.path)).open(file.member)
+        else:
+            stream = gzip.open(file.path) if file.path.suffix == ".gz" else file.path.open("rb")
+        held.enter_context(stream)
         yield io.TextIOWrapper(stream, encoding="utf-8", errors="replace", newline="\n")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
 from cluster_tune import __version__, datasets, design, encoders, paths, reference, results, stats
 from cluster_tune.errors import CannotWrite, InputError, unknown
@@ -33,11 +34,12 @@ def _silent(event: str, facts: dict) -> None:
 
 @dataclass(frozen=True)
 class Texts:
-    """A file's texts, its rows in order. `codes` int64 (n,) count `classes`, and are -1 for a text without a label;
+    """A file's texts, its rows in order. `given` (n,) are their labels, '' for none; `codes` int64 (n,) count `classes`, and are -1 for a text without a label;
     `filled` bool (n,), false for a text that is empty and gets no label."""
 
     name: str
     texts: pd.Series
+    given: np.ndarray
     classes: tuple[str, ...]
     codes: np.ndarray
     filled: np.ndarray
@@ -47,30 +49,45 @@ class Texts:
         """Rows of the texts with a label, in order."""
         return np.flatnonzero((self.codes >= 0) & self.filled)
 
+    def folds(self, number: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Places among `labelled` to learn from and to try on, a pair a fold; copies of a text are in the same fold."""
+        from sklearn.model_selection import GroupKFold, KFold
+
+        copies = pd.factorize(self.texts.iloc[self.labelled])[0]
+        if (different := copies.max() + 1) < number:
+            raise InputError(f"{number} folds are more than the {different} different labelled texts; give fewer")
+        if not number:
+            return []
+        alone = different == len(copies)
+        kind = (KFold if alone else GroupKFold)(number, shuffle=True, random_state=seed)
+        return list(kind.split(copies, groups=None if alone else copies))
+
 
 @dataclass(frozen=True)
 class Labelled:
     """What came of a file: `table`, a row a text as in labels.csv; `checks`, a row a setting and fold (none for a model of
-    before); the setting that gave the labels, the folder that all is in, and the accuracy of always naming the commonest
-    class."""
+    before); the setting that gave the labels, the folder that all is in, the accuracy of always naming the commonest
+    class, and where the labels are now that were there `before`."""
 
     table: pd.DataFrame
     checks: pd.DataFrame
     setting: str
     folder: Path
     commonest: float
+    before: Path | None = None
 
 
-def read(path: str, text_column: str = "text", label_column: str | None = "label") -> Texts:
+def read(path: str, text_column: str = "text", label_column: str | None = "label", learn: bool = True) -> Texts:
     """The texts of a file, of any kind that `datasets.read` takes, with the labels that it has. With no label column named,
-    a column `label` is used and may be missing. InputError for what cannot be read, and for too few labels to learn from."""
+    a column `label` is used and may be missing. InputError for what cannot be read, and, to `learn` from, for too few
+    labels."""
     frame = datasets.read(path, text_column, label_column)
     labels = frame["label"] if "label" in frame else pd.Series("", index=frame.index)
     filled = frame["text"].str.contains(r"\S", regex=True).to_numpy(bool)
     classes = tuple(sorted(set(labels[filled]) - {""}))
     codes = labels.map({name: code for code, name in enumerate(classes)}).fillna(-1).to_numpy(np.int64)
-    found = Texts(datasets.stem(path), frame["text"], classes, codes, filled)
-    if label_column is not None:
+    found = Texts(datasets.stem(path), frame["text"], labels.to_numpy(object), classes, codes, filled)
+    if learn:
         _enough(found, Path(path).name)
     return found
 
@@ -106,27 +123,30 @@ def learn(
     """Learn from the labelled texts of a file, label the others, and keep the model.
 
     Writes into `out` (`FILE-labels` where none is given): `labels.csv`, a row a text in the file's order; `checks.csv`, a
-    row a setting and fold; and `model/`, which `apply` takes, and `encoders.resolve`. Of two settings, 'base' and 'clust',
+    row a setting and fold; and `model/`, which `apply` takes, and `encoders.resolve`. A `labels.csv` that says something
+    else is kept under another name. Of two settings, 'base' and 'clust',
     the one of higher mean accuracy over the folds is used, and on a tie the plain one. With `folds` 0 nothing is checked.
     `report` hears what `progress.Progress` does. InputError for what cannot be done.
     """
     settings = _checked(settings, design.whole("folds", folds, 0))
     source = read(path, text_column, label_column)
-    if folds > len(source.labelled):
-        raise InputError(f"{folds} folds are more than the {len(source.labelled)} labelled texts; give fewer")
     n_clusters, seed = design.whole("clusters", n_clusters, 2), design.whole("seed", seed, 0, 2**32 - 1)
+    source.folds(folds, seed)  # before hours of work: there may be too few texts
     if "clust" in settings:  # before hours of work, and before anything is written
         reference.foresee(source.texts, "sib", n_clusters)
     folder = Path(out or f"{source.name}-labels")
+    paths.spare(path, folder, (TABLE, CHECKS))
+    if (folder / MODEL).exists() and not (folder / MODEL / ABOUT).is_file():
+        raise InputError(f"'{folder / MODEL}' is there, and no model of this command; move it, or choose another --out")
     work = _Work(source, folder, encoders.resolve(encoder), recipe, n_clusters, seed, device, precision, report)
     paths.writable(folder)
     work.plan(settings, folds)
     checks = pd.concat([work.checked(setting, folds) for setting in settings]) if folds else pd.DataFrame(columns=CHECKED)
     best = _best(checks) if folds else settings[0]
     table = _rows(source, work.whole(best), source.classes)
-    _write(folder / TABLE, table)
+    before = results.write_beside(folder / TABLE, _content(table))
     work.forget()
-    return Labelled(table, checks.reset_index(drop=True), best, folder, baseline(source))
+    return Labelled(table, checks.reset_index(drop=True), best, folder, baseline(source), before)
 
 
 def apply(
@@ -135,15 +155,19 @@ def apply(
     out: str | None = None,
     *,
     text_column: str = "text",
+    label_column: str | None = None,
     device: str = "auto",
     precision: str = "auto",
 ) -> Labelled:
     """Label the texts of a file with a model that `learn` kept; labels that the file has are left as they are.
 
-    Writes `labels.csv` as `learn` does. InputError for a folder that holds no such model.
+    Writes `labels.csv` as `learn` does. With no label column named, a column `label` is used and may be missing.
+    InputError for a folder that holds no such model.
     """
     about = _about(Path(model))
-    source = read(path, text_column, None)
+    source = read(path, text_column, label_column, learn=False)
+    folder = Path(out or f"{source.name}-labels")
+    paths.spare(path, folder, [TABLE])
     from cluster_tune import training
 
     where = training.device(device)
@@ -151,9 +175,8 @@ def apply(
     classifier = _put_together(training.suit(encoders.model(known).to(where)), known.pooling, about, Path(model))
     tokens = training.tokenise(encoders.tokenizer(known), source.texts, about["max_length"])
     table = _rows(source, training.predict(classifier, tokens, bits), tuple(about["classes"]))
-    folder = paths.writable(Path(out or f"{source.name}-labels"))
-    _write(folder / TABLE, table)
-    return Labelled(table, pd.DataFrame(columns=CHECKED), about["setting"], folder, float("nan"))
+    before = results.write_beside(folder / TABLE, _content(table))
+    return Labelled(table, pd.DataFrame(columns=CHECKED), about["setting"], folder, float("nan"), before)
 
 
 def baseline(source: Texts) -> float:
@@ -180,17 +203,16 @@ def _best(checks: pd.DataFrame) -> str:
 def _rows(source: Texts, logits: np.ndarray, classes: tuple[str, ...]) -> pd.DataFrame:
     """A row a text: its label, whether that was given or predicted, the probability of a predicted one by softmax, the text.
     What is empty has no label."""
-    apart = np.exp(logits - logits.max(1, keepdims=True))
-    given, found = source.codes >= 0, np.array(classes, dtype=object)[logits.argmax(1)]
-    labels = np.where(given, np.array([*source.classes, ""], dtype=object)[source.codes], np.where(source.filled, found, ""))
+    given, found = source.given != "", np.array(classes, dtype=object)[logits.argmax(1)]
+    labels = np.where(given, source.given, np.where(source.filled, found, ""))
     how = np.where(given, "given", np.where(source.filled, "predicted", "empty"))
-    probability = np.where(how == "predicted", (apart.max(1) / apart.sum(1)).round(4), np.nan)
+    probability = np.where(how == "predicted", softmax(logits, axis=1).max(1).round(4), np.nan)
     rows = {"row": range(1, len(labels) + 1), "label": labels, "how": how, "probability": probability}
     return pd.DataFrame(rows | {"text": source.texts.to_numpy()})
 
 
-def _write(file: Path, table: pd.DataFrame) -> None:
-    results.write_atomically(file, table.to_csv(index=False, lineterminator="\n").encode())
+def _content(table: pd.DataFrame) -> bytes:
+    return table.to_csv(index=False, lineterminator="\n").encode()
 
 
 class _Work:
@@ -217,17 +239,16 @@ class _Work:
 
     def checked(self, setting: str, folds: int) -> pd.DataFrame:
         """The scores of a setting, a row a fold: learnt from the others' texts, tried on its own."""
-        from sklearn.model_selection import KFold
-
         rows, codes = self.source.labelled, self.source.codes
-        for fold, (train, test) in enumerate(KFold(folds, shuffle=True, random_state=self.seed).split(rows)):
+        for fold, (train, test) in enumerate(self.source.folds(folds, self.seed)):
             known = self._known()
             if ((known["setting"] == setting) & (known["folds"] == folds) & (known["fold"] == fold)).any():
                 continue
             _, logits = self._fine_tuned(setting, rows[train], rows[test], f"check {fold + 1} of {folds}")
             score = stats.score(codes[rows[test]], logits.argmax(1), len(self.source.classes))
             row = {"key": self.key, "setting": setting, "folds": folds, "fold": fold, "texts": len(test), **score}
-            _write(self.folder / CHECKS, pd.concat([known, pd.DataFrame([row])], ignore_index=True)[CHECKED])
+            checks = pd.concat([known, pd.DataFrame([row])], ignore_index=True)[CHECKED]
+            results.write_atomically(self.folder / CHECKS, _content(checks))
             self.report("done", {"what": f"{TITLES[setting]}, check {fold + 1} of {folds}: accuracy {score['accuracy']:.3f}",
                                  "count": 1})
         known = self._known()
@@ -315,14 +336,15 @@ class _Work:
 def _keep(folder: Path, model, tokenizer, about: dict) -> None:
     """Write encoder, tokenizer, pooling, head and what is known of them, in place of what was there."""
     from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     new = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         model.encoder.config.save_pretrained(new)
         tokenizer.save_pretrained(new)
         for part, file in ((model.encoder, "model.safetensors"), (model.head, HEAD)):
-            save_file({name: value.detach().cpu().contiguous() for name, value in part.state_dict().items()}, new / file)
+            tensors = {name: value.detach().cpu().contiguous() for name, value in part.state_dict().items()}
+            (new / file).write_bytes(save(tensors))  # `save_file` would let nobody else read it
         (new / "1_Pooling").mkdir(exist_ok=True)
         pooling = {"pooling_mode_mean_tokens": model.pooling == "mean", "pooling_mode_cls_token": model.pooling != "mean"}
         (new / "1_Pooling" / "config.json").write_text(json.dumps(pooling, indent=1) + "\n", encoding="utf-8")

@@ -9,6 +9,7 @@ import ast
 import os
 import re
 import shlex
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -77,8 +78,6 @@ def refresh(file: str | Path, progress: bool = True) -> Path:
     The notebook stays as it was unless it runs through and passes `check`; errors are those of `make`.
     """
     file = Path(file)
-    if not file.is_file():
-        raise InputError(f"there is no notebook '{file}'; give the path of one")
     notebook = _execute(file, {}, progress, None if _is_template(file) else file, _template(file))
     if problems := check(notebook):
         raise InputError(f"'{file.name}' was not renewed: {problems[0]}; correct it or the library")
@@ -90,7 +89,7 @@ def relaunch(files: Iterable[Path]) -> list[Path]:
     """Give every notebook the first cell that fits the repository's address, executing nothing; those that changed."""
     before = {file: file.read_text("utf-8") for file in files}
     for file in before:
-        write(file, clean(launch.put(read(file))))
+        write(file, clean(launch.put(provenance.open_page(file))))
     return [file for file, text in before.items() if file.read_text("utf-8") != text]
 
 
@@ -121,7 +120,7 @@ def chapters() -> list[str]:
 
 def defaults(template: Path) -> dict[str, object]:
     """The parameters of a template and their default values, in the order of its `parameters` cell."""
-    cells = [c for c in read(template).cells if "parameters" in c.metadata.get("tags", [])]
+    cells = [c for c in provenance.open_page(template).cells if "parameters" in c.metadata.get("tags", [])]
     if len(cells) > 1:
         raise InputError(f"'{template.name}' has {len(cells)} cells tagged 'parameters'; leave one")
     statements = ast.parse(cells[0].source).body if cells else []
@@ -220,7 +219,7 @@ def _execute(source: Path, values: dict[str, object], progress: bool, page: Path
 
     What is to become the `page` of a book is watched, to say under each figure and table where it comes from.
     """
-    notebook = launch.strip(provenance.strip(read(source)))
+    notebook = launch.strip(provenance.strip(provenance.open_page(source)))
     if page is None:
         return clean(launch.put(_run(notebook, source, values, progress)))
     notebook = _run(provenance.wrap(notebook), source, values, progress)
@@ -235,6 +234,7 @@ def _execute(source: Path, values: dict[str, object], progress: bool, page: Path
 def _run(notebook, source: Path, values: dict[str, object], progress: bool):
     """What papermill makes of a notebook; `source` is its name for those who read an error."""
     import papermill
+    import tqdm.auto  # noqa: F401 (papermill would import it where TQDM_DISABLE is set, which it reads then, once for all)
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
@@ -243,7 +243,8 @@ def _run(notebook, source: Path, values: dict[str, object], progress: bool):
         start.write_text(_text(notebook), encoding="utf-8")
         try:
             return papermill.execute_notebook(
-                str(start), str(end), values, kernel_name="python3", language="python", progress_bar=progress)
+                str(start), str(end), values, kernel_name="python3", language="python",
+                progress_bar=progress and sys.stderr.isatty(), extra_arguments=["--IPKernelApp.log_level=CRITICAL"])
         except PapermillExecutionError as error:
             if error.ename == InputError.__name__:
                 raise InputError(error.evalue) from None
@@ -413,7 +414,7 @@ def _is_template(file: Path) -> bool:
 
 def _template(page: Path) -> str | None:
     """The template that a page says it was made from."""
-    return read(page).metadata.get(provenance.KEY, {}).get("template")
+    return provenance.open_page(page).metadata.get(provenance.KEY, {}).get("template")
 
 
 def _title(name: str) -> str:
@@ -421,16 +422,6 @@ def _title(name: str) -> str:
     if datasets.is_path(name):
         return datasets.stem(name)
     return name if datasets.is_own(name) else datasets.info(name).title
-
-
-def read(file: Path):
-    """A notebook from its file; InputError for one that is broken."""
-    import nbformat
-
-    try:
-        return nbformat.read(file, as_version=4)
-    except Exception as error:  # nbformat raises half a dozen unrelated types on a broken file
-        raise InputError(f"cannot read notebook '{file}': {type(error).__name__}; restore or rewrite it") from None
 
 
 def _text(notebook) -> str:

@@ -6,11 +6,11 @@ own that already holds data sets, which is only ever read. Nothing here creates 
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cluster_tune.errors import CannotWrite
+from cluster_tune.errors import CannotWrite, InputError
 
 
 def root() -> Path:
@@ -81,6 +81,12 @@ def writable(folder: Path) -> Path:
     if not os.access(folder, os.W_OK):
         raise CannotWrite(f"cannot write to '{folder}': permission denied; choose another folder or free it")
     return folder
+
+
+def spare(source: str | Path, folder: Path, names: Iterable[str]) -> None:
+    """InputError if a file to be written into `folder` under one of `names` is the one that is read."""
+    if any((folder / name).resolve() == Path(source).resolve() for name in names):
+        raise InputError(f"'{source}' would be written over; choose another --out, or rename the file")
 
 
 @contextmanager

@@ -36,17 +36,24 @@ class Progress:
     def plan(self, facts: dict) -> None:
         done = facts["wanted"] - facts["missing"]
         if self.bar is None:
-            self.bar = tqdm(total=0, unit="run", file=sys.stderr, dynamic_ncols=True, miniters=0)  # also within a run
+            self.bar = tqdm(total=0, unit="run", file=sys.stderr, dynamic_ncols=True, miniters=0, smoothing=0)  # also within a run
         self.line(f"{facts['dataset']}: {facts['missing']} of {facts['wanted']} runs to do")
+        for note in facts.get("notes", ()) if facts["missing"] else ():
+            self.line(f"{facts['dataset']}: {note}")
         if gone := facts.get("gone"):  # inter-trained models that were to be kept
             why = "their runs were finished before; where CLUSTER_TUNE_RESULTS is an empty folder they are made again"
             self.line(f"{facts['dataset']}: {gone} inter-trained models are not there to be kept: {why}")
         self.bar.total += facts["wanted"]
         self.bar.n += done
+        self.bar.initial = getattr(self.bar, "initial", 0) + done  # what was there is no measure of the pace
         self.bar.refresh()
         if "texts" in facts:
             self.left += facts["texts"]
             self.bar.bar_format = BAR
+
+    def machine(self, facts: dict) -> None:
+        """What computes from here on."""
+        self.line(facts["what"])
 
     def stage(self, facts: dict) -> None:
         self.note(facts["what"])

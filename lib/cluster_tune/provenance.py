@@ -305,14 +305,21 @@ def stamp(notebook, reads: Iterable[Mapping], template: str | None) -> dict:
     return {**({"template": template} if template else {}), "cells": _digest(cells), "code": _code(cells), "results": asked}
 
 
-def stale(file: Path) -> list[str]:
-    """Why a page no longer shows what executing it would give, a few words each; nothing if it does."""
+def open_page(file: Path):
+    """A notebook from its file; InputError for one that is not there or broken."""
     import nbformat
 
+    if not Path(file).is_file():
+        raise InputError(f"there is no notebook '{file}'; give the path of one")
     try:
-        notebook = nbformat.read(file, as_version=4)
+        return nbformat.read(file, as_version=4)
     except Exception as error:  # nbformat raises half a dozen unrelated types on a broken file
         raise InputError(f"cannot read notebook '{file}': {type(error).__name__}; restore or rewrite it") from None
+
+
+def stale(file: Path) -> list[str]:
+    """Why a page no longer shows what executing it would give, a few words each; nothing if it does."""
+    notebook = open_page(file)
     noted = notebook.metadata.get(KEY)
     if noted is None:
         return ["it has no stamp"]
@@ -325,11 +332,9 @@ def _stale_cells(notebook, noted: Mapping) -> Iterator[str]:
     if noted["cells"] != _digest(_cells(notebook)):
         yield "its cells or parameters changed"
     if template := noted.get("template"):
-        import nbformat
-
         places = paths.root() / "notebooks", paths.book()  # the latter for a chapter that shows another encoder
         file = next((file for place in places if (file := place / f"{template}.ipynb").is_file()), None)
-        if file is None or _text(nbformat.read(file, as_version=4)) != _text(notebook):
+        if file is None or _text(open_page(file)) != _text(notebook):
             yield f"its template {template} changed"
 
 

@@ -8,7 +8,7 @@ one's own. No torch here; fine-tuning is in `experiment`.
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, product
 from pathlib import Path
@@ -103,14 +103,14 @@ def needs_glove(what: str) -> bool:
 # --- Clusterings ---------------------------------------------------------------------------------------------------
 
 
-def clustering(name: str, seed: int = 0, n_clusters: int = design.N_CLUSTERS, n_jobs: int | None = None):
+def clustering(name: str, seed: int = 0, n_clusters: int = design.N_CLUSTERS):
     """The estimator of a clustering: sIB (section 3.2), Lloyd's k-means or Hartigan's (appendix C); 10 restarts."""
     if name == "sib":
-        return SIB(n_clusters, random_state=seed, n_jobs=n_jobs)
+        return SIB(n_clusters, random_state=seed)
     if name == "kmeans":
         return KMeans(n_clusters, n_init=10, random_state=seed)
     if name == "hartigan":
-        return HartiganKMeans(n_clusters, random_state=seed, n_jobs=n_jobs)
+        return HartiganKMeans(n_clusters, random_state=seed)
     raise unknown("clustering", name, design.CLUSTERINGS)
 
 
@@ -121,8 +121,9 @@ def fit(texts: Texts, name: str, seed: int = 0):
     enough(features, estimator.n_clusters)
     began = time.monotonic()
     estimator.fit(features)
+    seconds = round(time.monotonic() - began, 2)
     row = {"seed": seed, "n_clusters": estimator.n_clusters, **_agreement(*_known_classes(texts, estimator.labels_))}
-    row |= {"vectors": _vectors_of(texts, name), "seconds": round(time.monotonic() - began, 2)}
+    row |= {"vectors": _vectors_of(texts, name), "seconds": seconds}
     _add("agreement", texts, {"clustering": name}, [row], by=["seed", "n_clusters"])
     if seed == 0:
         _describe(texts, name, estimator.labels_)
@@ -133,7 +134,7 @@ def labels(texts: Texts, name: str, seed: int, n_clusters: int) -> np.ndarray:
     """The partition of the training texts into a number of clusters of one's own, (n,); nothing is stored."""
     features = texts.features(name)["train"]
     enough(features, n_clusters)
-    return clustering(name, seed).set_params(n_clusters=n_clusters).fit(features).labels_
+    return clustering(name, seed, n_clusters).fit(features).labels_
 
 
 def _known_classes(texts: Texts, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -448,7 +449,7 @@ def cluster(
 ) -> Clustered:
     """Cluster texts by sIB over bags of stemmed words; agreement is over the texts that have words and a label.
 
-    An empty label, '' or None, is none. `progress` is that of `SIB`. InputError for texts without words, and for fewer
+    An empty label, '', None or NaN, is none. `progress` is that of `SIB`. InputError for texts without words, and for fewer
     different texts than clusters.
     """
     if n_clusters < 2:
@@ -461,7 +462,7 @@ def cluster(
     found = np.where(np.diff(counts.indptr) > 0, sib.labels_, -1).astype(np.int32)
     shown = key_terms(counts[found >= 0], found[found >= 0], terms)
     labels = np.array([""] * len(found) if labels is None else labels, dtype=object)
-    known = (found >= 0) & (labels != "") & (labels != None)  # noqa: E711 (element by element)
+    known = (found >= 0) & ~pd.isna(labels) & (labels != "")
     agreement = _agreement(labels[known], found[known]) if known.any() else {}
     return Clustered(found, shown, agreement, tuple(_notes(found, len(terms), n_clusters)))
 
@@ -504,6 +505,7 @@ def cluster_file(
     if label_first and "label" in frame and (frame["label"] != "").all():
         raise InputError("every text has a label, so that there is none to label first; leave --label-first out")
     folder = Path(out or f"{datasets.stem(path)}-clusters")
+    paths.spare(path, folder, ("clusters.csv", "terms.csv"))
     new = not folder.exists()
     paths.writable(folder)
     try:
@@ -519,5 +521,6 @@ def cluster_file(
     rows = pd.DataFrame({"row": range(1, len(frame) + 1), "cluster": ids, **first, **frame})
     for name, table in (("clusters", rows), ("terms", found.terms)):
         content = table.to_csv(index=False, lineterminator="\n", float_format="%.6g")
-        results.write_atomically(folder / f"{name}.csv", content.encode())
+        if moved := results.write_beside(folder / f"{name}.csv", content.encode()):
+            found = replace(found, notes=(*found.notes, f"another '{name}.csv' was there, which is '{moved}' now"))
     return folder, found

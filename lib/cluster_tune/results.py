@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 
 import pandas as pd
@@ -25,6 +26,7 @@ NUMBERS = {  # whole numbers, which a gap in an older record must not turn into 
     "batch_size", "epochs", "min_updates", "max_length", "inter_batch_size", "inter_epochs", "mlm_epochs", "mlm_duplicates",
 }  # fmt: skip
 SHARES = ["accuracy", "macro_f1"]
+TEXTS = ["dataset", "encoder", "label", "text", "terms", "value"]  # of tables; a class may be called 01, a data set 1e3
 FINGERPRINTS = ["data_fingerprint", "sample_fingerprint", "encoder_fingerprint"]
 MEASURES = ["seconds", "seconds_training", "learning_rate", "inter_learning_rate", "mlm_learning_rate"]
 # Table -> the command that computes it, where that is not `run`, or `run` does so for one clustering and seed alone.
@@ -57,6 +59,17 @@ def write_atomically(path: Path, content: bytes) -> Path:
     with paths.replacing(path) as temporary:
         temporary.write_bytes(content)
     return path
+
+
+def write_beside(path: Path, content: bytes) -> Path | None:
+    """The same for what a user may have worked on since: a file there that says something else is renamed first, `a.csv` to
+    `a.1.csv` or the next number that is free. The new name, if so."""
+    moved = None
+    if path.is_file() and path.read_bytes() != content:
+        moved = next(name for n in count(1) if not (name := path.with_suffix(f".{n}{path.suffix}")).exists())
+        path.replace(moved)
+    write_atomically(path, content)
+    return moved
 
 
 def write(record: Mapping) -> Path:
@@ -156,7 +169,8 @@ def load(
 
     `clustering` keeps the runs that use it and those that use none. Runs with another number of clusters, or of epochs
     on them, than the paper's stand aside: with `aside` they are there, too. Numbers of epochs on masked words are never
-    mixed: of a data set's runs in a setting under a recipe, those with the most are taken.
+    mixed: of a data set's runs under a recipe, in both settings with masked words, those of the number that most runs
+    have are taken, so that a grid of more epochs that has begun takes nothing away; of two alike the larger.
     """
     loose = _typed(_framed(records()))  # before the archive: another process may be gathering them
     parts = [part for part in (_archive(), loose) if len(part)]
@@ -164,8 +178,7 @@ def load(
     frame = frame.drop_duplicates("run_id", keep="last")
     if not aside:
         frame = frame[(frame["n_clusters"] == 0) | ((frame["n_clusters"] == N_CLUSTERS) & (frame["inter_epochs"] == 1))]
-        most = frame.groupby([*KEYS[:5], "data_fingerprint"])["mlm_epochs"].transform("max")
-        frame = frame[frame["mlm_epochs"] == most]
+        frame = frame[frame["mlm_epochs"] == _usual_epochs(frame)]
     wanted = {
         "dataset": dataset,
         "encoder": encoder,
@@ -179,6 +192,14 @@ def load(
     if clustering is not None:
         frame = frame[frame["clustering"].isin([clustering, ""])]
     return frame.sort_values(KEYS).reset_index(drop=True)
+
+
+def _usual_epochs(frame: pd.DataFrame) -> pd.Series:
+    """For each run, with how many epochs on masked words it must be to count; 0 for those without."""
+    masked, same = frame[frame["mlm_epochs"] > 0], ["dataset", "encoder", "recipe", "data_fingerprint"]
+    counts = masked.groupby([*same, "mlm_epochs"]).size().rename("runs").reset_index()
+    usual = counts.sort_values(["runs", "mlm_epochs"]).drop_duplicates(same, keep="last").set_index(same)["mlm_epochs"]
+    return masked[same].join(usual, on=same)["mlm_epochs"].reindex(frame.index, fill_value=0)
 
 
 def _several(value) -> list[str]:
@@ -195,7 +216,7 @@ def described(run: Run) -> dict[str, str]:
 
 def of(runs: Iterable[Run]) -> pd.DataFrame:
     """The finished ones of some runs of one data set, on that data set as it was last described."""
-    runs = list(runs)
+    runs = list(dict.fromkeys(runs))
     keys = pd.DataFrame([{key: getattr(run, key) for key in KEYS} for run in runs])
     texts = described(runs[0])["data_fingerprint"]
     found = load(runs[0].dataset, data_fingerprint=texts).merge(keys, on=KEYS)
@@ -252,15 +273,14 @@ def table(kind: str, **keys: str | Collection[str]) -> pd.DataFrame:
         parts = [part[part[key].astype(str).isin(_several(value))] if key in part else part for part in parts]
     parts = [part for part in parts if len(part)]
     if not parts:
-        wanted = ", ".join(f"{key} {' or '.join(_several(value))}" for key, value in keys.items())
+        wanted = ", ".join(f"{key} {' or '.join(filter(None, _several(value)))}" for key, value in keys.items())
         how = f"compute them with cluster-tune {COMMANDS.get(kind, 'run')}"
         raise InputError(f"no {kind} in '{paths.results()}' for {wanted or 'anything'}; {how}")
     return pd.concat(parts, ignore_index=True)
 
 
 def _part(path: Path) -> pd.DataFrame:
-    as_text = dict.fromkeys(FINGERPRINTS, str)  # sixteen digits, or an e among digits, would pass for a number
-    return pd.read_csv(path, keep_default_na=False, dtype=as_text)
+    return pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys([*FINGERPRINTS, *TEXTS], str))
 
 
 def published(name: str, as_text: bool = False) -> pd.DataFrame:

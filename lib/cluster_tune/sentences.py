@@ -7,6 +7,7 @@ A sentence hedges where an interval does, and says so where too little has been 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 
+import numpy as np
 import pandas as pd
 
 from cluster_tune import stats
@@ -59,17 +60,25 @@ def verdict(runs: pd.DataFrame, budget: int, recipe: str, before: str = "base", 
     stats.single(runs, "dataset")
     matched = stats.pairs(runs[(runs["budget"] == budget) & (runs["recipe"] == recipe)], before, after)
     differences = 100 * (matched["after"] - matched["before"])
-    n, where = len(differences), f"At {budget} labels under {RECIPES.get(recipe, recipe)}"
+    n = len(differences)
     if not n:
-        return f"{where} there are no matched runs of {TITLES[after]} and {TITLES[before]}."
+        return _unmatched([budget], recipe, before, after)
     spread = stats.t_interval(differences)
-    finding = f"{where} {TITLES[after]} is {_beside(spread.estimate)} {TITLES[before]}"
+    finding = f"{_where([budget], recipe)} {TITLES[after]} is {_beside(spread.estimate)} {TITLES[before]}"
     if n < FEW:
         return f"{finding} over {n} repetition{'s' * (n > 1)}, too few for an interval: no conclusion follows."
     span = f"difference {number(spread.estimate)}, 95 % interval {end(spread.low)} to {end(spread.high)}, {n} repetitions"
     if spread.includes_zero:
         return f"{finding} ({span}). The interval includes 0: these runs do not tell the two apart."
     return f"{finding} ({span})."
+
+
+def _where(budgets: list[int], recipe: str) -> str:
+    return f"At {listed([str(budget) for budget in budgets])} labels under {RECIPES.get(recipe, recipe)}"
+
+
+def _unmatched(budgets: list[int], recipe: str, before: str, after: str) -> str:
+    return f"{_where(budgets, recipe)} there are no matched runs of {TITLES[after]} and {TITLES[before]}."
 
 
 def _beside(points: float) -> str:
@@ -345,7 +354,7 @@ def _compared(row, tests: int, after: str, published: Mapping[int, float] | None
     drawn = "" if pd.isna(row.boot_low) else f"; by bootstrap {number(100 * row.boot_low)} to {number(100 * row.boot_high)}"
     side = f"in favour of {after}" if row.difference > 0 else f"against {after}"
     found = {f"the t-test (corrected p = {p_value(p)})": p < 0.05, f"Wilcoxon's test (corrected p = {p_value(signed)})": signed < 0.05,
-             f"the interval ({number(100 * row.low)} to {number(100 * row.high)}{drawn})": not interval.includes_zero}
+             f"the interval ({end(100 * row.low)} to {end(100 * row.high)}{drawn})": not interval.includes_zero}
     yes, no = ([name for name, says in found.items() if says is answer] for answer in (True, False))
     if not no:
         text = f"{listed(yes)} agree on a difference {side}"
@@ -379,7 +388,7 @@ def agreement_in_words(
     what = f"which {verb} not topical, as in the paper"
     if odd:
         what = f"and {listed(odd)} {verb} topical, otherwise than in the paper"
-    rank = number(stats.rank_correlation(found["nmi"], found["error_reduction_pct"]), 2)
+    rank = number(stats.correlation(found["nmi"], found["error_reduction_pct"], ranks=True).estimate, 2)
     border = list(found["dataset"].iloc[-others - 1 :][:2])  # the one above the lowest, and the highest of these
     near = _not_told_apart(agreement, border, titles) if 0 < others < len(found) else ""
     return Prose(
@@ -504,20 +513,22 @@ def _aligned(change: pd.Series, gained: pd.Series) -> str:
     both = pd.concat([change, gained], axis=1, join="inner")
     if len(both) < MANY:
         return f"{len(both)} data sets have both its change and accuracies, too few for a correlation"
-    ranks = both.rank()
-    found = stats.correlation(ranks.iloc[:, 0], ranks.iloc[:, 1])
+    found = stats.correlation(both.iloc[:, 0], both.iloc[:, 1], ranks=True)
     sure = ", which may be chance: the interval includes 0" if found.includes_zero else ""
     return (f"over {len(both)} data sets the rank correlation of its change with the difference in accuracy is "
             f"{interval(found, 2)}{sure}")
 
 
 def findings(runs: pd.DataFrame, before: str = "base", after: str = "clust") -> Prose:
-    """The verdicts of one data set on every recipe and budget present, as a Markdown list."""
-    cells = runs[["recipe", "budget"]].drop_duplicates()
-    lines = [f"- {verdict(runs, budget, recipe, before, after)}"
-             for recipe in cells["recipe"].unique()
-             for budget in sorted(cells.loc[cells["recipe"] == recipe, "budget"])]
-    return Prose("\n".join(lines))
+    """The verdicts of one data set on every recipe and budget present, as a Markdown list; those without matched runs
+    share a line a recipe."""
+    lines = []
+    for recipe, same in runs.groupby("recipe", sort=False):
+        budgets, having = sorted(same["budget"].unique()), set(stats.pairs(same, before, after).index.get_level_values("budget"))
+        lines += [verdict(same, budget, recipe, before, after) for budget in budgets if budget in having]
+        if lacking := [budget for budget in budgets if budget not in having]:
+            lines.append(_unmatched(lacking, recipe, before, after))
+    return Prose("\n".join(f"- {line}" for line in lines))
 
 
 def verdicts(
@@ -921,7 +932,7 @@ def clusters_in_words(
             lines.append(f"- {words[0].upper() + words[1:]}: no runs to compare yet.")
             continue
         ahead = [f"{(titles or {}).get(name, name)} by {number(100 * lead)} points" for name, lead in found.items() if lead > 0]
-        rank = stats.rank_correlation([nmi.get(name, float("nan")) for name in found], list(found.values()))
+        rank = stats.correlation([nmi.get(name, float("nan")) for name in found], list(found.values()), ranks=True).estimate
         where = f" ({listed(ahead)})" if ahead else ""
         lines.append(f"- {words[0].upper() + words[1:]}: the nearest cluster is above IT:CLUST on {len(ahead)} of "
                      f"{len(found)} data sets{where}. The rank correlation of its lead with NMI is {number(rank, 2)}.")
@@ -993,7 +1004,7 @@ def nmi_and_leads_in_words(
     one = agreement[agreement["seed"] == seed]
     nmi, means = one.pivot(index="dataset", columns="clustering", values="nmi"), _by_clustering(runs, published, recipe)
     known, gained = (frame["sib"] - frame[list(OTHERS)].mean(axis=1) for frame in (nmi, means))
-    leads = (gained * known.map(lambda more: 1 if more > 0 else -1)).dropna()
+    leads = (gained * np.sign(known)).dropna()
     if len(leads) < MANY:
         return Prose("There are too few data sets with runs on all three clusterings to say whether NMI tells which is best.")
     span = stats.t_interval(leads)

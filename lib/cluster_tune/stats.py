@@ -109,11 +109,11 @@ class Test:
 def paired_t(before: Sequence[float], after: Sequence[float]) -> Test:
     """Student's paired t-test, two-sided (section 4, Table 3). Without any difference p is 1."""
     differences = _differences(before, after)
-    mean, error, n = differences.mean(), sem(differences), len(differences)
-    if error == 0:  # all differences alike: no spread to measure the mean against
-        return Test(float(mean), float(np.sign(mean) * np.inf) if mean else 0.0, 0.0 if mean else 1.0, n)
-    t = mean / error
-    return Test(float(mean), float(t), float(2 * distributions.t.sf(abs(t), n - 1)), n)
+    mean, n = float(differences.mean()), len(differences)
+    if np.ptp(differences) == 0:  # all differences alike: no spread to measure the mean against
+        return Test(mean, float(np.sign(mean) * np.inf) if mean else 0.0, 0.0 if mean else 1.0, n)
+    result = distributions.ttest_1samp(differences, 0)
+    return Test(mean, float(result.statistic), float(result.pvalue), n)
 
 
 def wilcoxon(before: Sequence[float], after: Sequence[float]) -> Test:
@@ -131,7 +131,7 @@ def _differences(before: Sequence[float], after: Sequence[float]) -> np.ndarray:
         raise InputError(f"a paired test needs two vectors of one length, not {before.shape} and {after.shape}")
     if len(before) < 2:
         raise InputError(f"a paired test needs at least two pairs, not {len(before)}; add repetitions or data sets")
-    return after - before
+    return (after - before).round(9)  # of shares of the same texts: what is a tie must be one in binary, too
 
 
 def holm(ps: Sequence[float]) -> np.ndarray:
@@ -271,10 +271,10 @@ def averages(effects: pd.DataFrame) -> dict[str, float]:
 def by_updates(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs that differ in nothing but their number of updates: the sweep, and the recipe it was made from.
 
-    The paper's recipe is left out, for its rate and batch differ as well. Where the sweep holds a point that the
+    The paper's recipe is left out, for its rate and batch differ as well, and the crossed one, whose inter-training does. Where the sweep holds a point that the
     recipe `trained` has too, the sweep's stays.
     """
-    frame = runs[runs["recipe"] != "paper"]
+    frame = runs[(runs["recipe"] == "trained") | runs["recipe"].str.startswith("updates-")]
     frame = frame.assign(own=frame["recipe"] == "trained").sort_values("own", kind="stable")
     same = ["dataset", "setting", "clustering", "budget", "repetition", "updates"]
     return frame.drop_duplicates(same).drop(columns="own").reset_index(drop=True)
@@ -348,20 +348,19 @@ def ari(classes: Sequence, clusters: Sequence) -> float:
     return float(adjusted_rand_score(classes, clusters))
 
 
-def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
-    """Spearman's rank correlation; NaN for fewer than three pairs."""
-    return float(distributions.spearmanr(first, second).statistic) if len(first) > 2 else float("nan")
-
-
-def correlation(first: Sequence[float], second: Sequence[float], level: float = 0.95) -> Interval:
-    """Pearson's correlation and its interval by Fisher's transformation; no interval below four pairs."""
+def correlation(first: Sequence[float], second: Sequence[float], level: float = 0.95, ranks: bool = False) -> Interval:
+    """Pearson's correlation, or with `ranks` Spearman's, and its interval by Fisher's transformation, whose variance is
+    larger for ranks (Bonett and Wright 2000, Psychometrika 65). NaN below three pairs, no interval below four."""
     n = len(first)
+    if ranks:
+        first, second = distributions.rankdata(first), distributions.rankdata(second)
     if n < 3 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return Interval(float("nan"), float("nan"), float("nan"))
     r = float(distributions.pearsonr(first, second).statistic)
     if n < 4 or abs(r) > 1 - 1e-12:
         return Interval(r, float("nan"), float("nan"))
-    half = distributions.norm.ppf((1 + level) / 2) / np.sqrt(n - 3)
+    variance = (1 + r**2 / 2 if ranks else 1) / (n - 3)
+    half = distributions.norm.ppf((1 + level) / 2) * np.sqrt(variance)
     return Interval(r, *map(float, np.tanh([np.arctanh(r) - half, np.arctanh(r) + half])))
 
 
@@ -391,13 +390,11 @@ def fit_line(x: Sequence[float], y: Sequence[float], level: float = 0.95) -> Lin
     x, y = np.asarray(x, float), np.asarray(y, float)
     if len(x) < 3 or np.ptp(x) == 0:
         return None
-    n, mean = len(x), float(x.mean())
-    spread = float(((x - mean) ** 2).sum())
-    slope = float(((x - mean) * (y - y.mean())).sum() / spread)
-    intercept = float(y.mean() - slope * mean)
-    error = float(np.sqrt(((y - intercept - slope * x) ** 2).sum() / (n - 2)))
-    half = float(distributions.t.ppf((1 + level) / 2, n - 2)) * error / np.sqrt(spread)
-    return Line(Interval(slope, slope - half, slope + half), intercept, mean, spread, error, n, level)
+    found, n, mean = distributions.linregress(x, y), len(x), float(x.mean())
+    spread, slope = float(((x - mean) ** 2).sum()), float(found.slope)
+    half = float(distributions.t.ppf((1 + level) / 2, n - 2) * found.stderr)
+    error = float(found.stderr * np.sqrt(spread))
+    return Line(Interval(slope, slope - half, slope + half), float(found.intercept), mean, spread, error, n, level)
 
 
 def mutual_information(classes: Sequence, clusters: Sequence) -> float:

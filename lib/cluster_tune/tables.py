@@ -254,25 +254,19 @@ def coverage_grid(runs: pd.DataFrame, expected: Iterable, published: pd.DataFram
 def learning_table(runs: pd.DataFrame, seconds: bool = True) -> pd.DataFrame:
     """One data set, everything: recipe x labels x setting with accuracy and macro-F1 (%, mean ± SEM), runs, updates.
 
-    Every budget has a row for each recipe and setting that were run together, so that a gap shows. `seconds` adds the
-    mean time of a run, which no two machines share.
+    A row for each of these that has runs; what is missing, `coverage` says. `seconds` adds the mean time of a run, which
+    no two machines share.
     """
     stats.single(runs, "dataset")
     runs = stats.consistent(runs)
-    settings = [setting for setting in TITLES if setting in set(runs["setting"])]
-    rows = []
-    for recipe in runs["recipe"].unique():
-        for budget in sorted(runs["budget"].unique()):
-            for setting in (setting for setting in settings if setting in set(runs.loc[runs["recipe"] == recipe, "setting"])):
-                chosen = (runs["recipe"] == recipe) & (runs["budget"] == budget) & (runs["setting"] == setting)
-                rows.append((recipe, int(budget), TITLES[setting], *_learned(runs[chosen])))
+    runs = runs.assign(setting=pd.Categorical(runs["setting"], TITLES), recipe=pd.Categorical(runs["recipe"], runs["recipe"].unique()))
+    rows = [(recipe, int(budget), TITLES[setting], *_learned(chosen))
+            for (recipe, budget, setting), chosen in runs.groupby(["recipe", "budget", "setting"], observed=True)]
     columns = ["Recipe", "Labels", "Setting", "Accuracy", "Macro-F1", "Runs", "Updates", "Seconds a run"]
     return pd.DataFrame(rows, columns=columns)[columns if seconds else columns[:-1]]
 
 
 def _learned(runs: pd.DataFrame) -> tuple:
-    if runs.empty:
-        return MISSING, MISSING, 0, MISSING, MISSING
     scores = [accuracy(runs[column].mean(), stats.sem(runs[column])) for column in ("accuracy", "macro_f1")]
     updates = "/".join(str(int(count)) for count in sorted(runs["updates"].unique()))
     return *scores, len(runs), updates, number(runs["seconds"].mean(), 0)
@@ -964,7 +958,7 @@ def nmi_table(effects: pd.DataFrame) -> pd.DataFrame:
         for measure, title in NMI_MEASURES.items():
             line = stats.fit_line(group["nmi"], group[measure])
             rows.append((source, title, str(len(group)), interval(stats.correlation(group["nmi"], group[measure]), 2),
-                         number(stats.rank_correlation(group["nmi"], group[measure]), 2),
+                         number(stats.correlation(group["nmi"], group[measure], ranks=True).estimate, 2),
                          MISSING if line is None else interval(line.slope, 1, 0.1)))
     columns = ["Numbers of", "Measure", "Data sets", "Correlation", "Rank correlation", "Slope, for 0.1 of NMI"]
     return pd.DataFrame(rows, columns=columns)
@@ -1032,13 +1026,13 @@ def clustering_coverage(runs: pd.DataFrame, expected: Iterable, published: pd.Da
 
 
 def lead(
-    runs: pd.DataFrame, name: str, other: str, recipe: str, published: pd.DataFrame, clustering: str = "sib"
+    runs: pd.DataFrame, name: str, other: str, recipe: str, published: pd.DataFrame
 ) -> stats.Interval | None:
-    """IT:CLUST on one clustering's clusters less that on another's, on one data set at its budget in Table 2 and over
+    """IT:CLUST on sIB's clusters less that on another clustering's, on one data set at its budget in Table 2 and over
     the samples that both have; None where these are too few."""
     budget = budgets_of(published)[name]
     chosen = runs[(runs["dataset"] == name) & (runs["recipe"] == recipe) & (runs["budget"] == budget) & (runs["setting"] == "clust")]
-    both = stats.matched(*(chosen[chosen["clustering"] == key] for key in (other, clustering)))
+    both = stats.matched(*(chosen[chosen["clustering"] == key] for key in (other, "sib")))
     return stats.differences(both) if len(both) >= FEW else None
 
 

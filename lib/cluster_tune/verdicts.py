@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -500,12 +501,9 @@ def _diminishes(e: Evidence, claim: Claim, recipe: str) -> Found | None:
 def _largest_block(wide: pd.DataFrame) -> pd.DataFrame:
     """Of data sets in rows and budgets in columns: those of both that leave no gap, the most cells of them, with the smallest
     budget."""
-    there, blocks = wide.notna(), [wide.head(0)]
-    for _, row in there.iterrows():
-        budgets = list(row.index[row])
-        if wide.columns.min() in budgets:
-            blocks.append(wide.loc[there[budgets].all(axis=1), budgets])
-    return max(blocks, key=lambda block: (block.size, len(block)))
+    least, *more = sorted(wide.columns)
+    chosen = ([least, *others] for count in range(len(more) + 1) for others in combinations(more, count))
+    return max((wide[budgets].dropna() for budgets in chosen), key=lambda block: (block.size, len(block)))
 
 
 def _safe(e: Evidence, claim: Claim, recipe: str) -> Found | None:
@@ -603,8 +601,7 @@ def _nmi_and_reduction(e: Evidence, claim: Claim, recipe: str) -> Found | None:
 def _correlated(first: pd.Series, second: pd.Series, e: Evidence, ranks: bool = False) -> Found:
     """Pearson's correlation over data sets, or that of the ranks."""
     both = pd.concat([first, second], axis=1).dropna()
-    both = both.rank() if ranks else both
-    span = stats.correlation(both.iloc[:, 0], both.iloc[:, 1])
+    span = stats.correlation(both.iloc[:, 0], both.iloc[:, 1], ranks=ranks)
     shown = f"{tables.number(span.estimate, 2)}, {tables.number(span.low, 2)} to {tables.number(span.high, 2)}"
     return Found(span.estimate, f"{'rank ' * ranks}correlation {shown} ({_share(len(both), e, '')})", span.low, span.high)
 

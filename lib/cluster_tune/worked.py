@@ -107,7 +107,8 @@ def moves(labels: Sequence[str] = START) -> pd.DataFrame:
 
 def final(labels: Sequence[str] = START) -> list[str]:
     """The clusters in the end, one a text."""
-    return moves(labels)["clusters of 1 to 6"].iloc[-1].split()
+    found = moves(labels)
+    return found["clusters of 1 to 6"].iloc[-1].split() if len(found) else list(labels)
 
 
 def lessons() -> pd.DataFrame:
