@@ -11,7 +11,7 @@ import importlib.metadata
 import io
 import platform
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -24,6 +24,7 @@ from cluster_tune import (
 )  # fmt: skip
 from cluster_tune.design import Recipe, Run
 from cluster_tune.errors import CannotWrite, InputError
+from cluster_tune.progress import Report, silent
 from cluster_tune.text import shortened
 
 SEED = 0  # of the clustering and of inter-training: each is done once a data set (section 3.2)
@@ -32,12 +33,6 @@ EXCERPT = 240  # characters of each
 WITHHELD = "({} words; not shown here, since the licence does not clearly allow it)"
 PROJECTED = 2000  # texts in a t-SNE figure and in the distances of section 5.3
 TRAINED = 3  # what an update costs a text, counted in predictions for a text
-
-Report = Callable[[str, dict], None]
-
-
-def _silent(event: str, facts: dict) -> None:
-    """The default report: says nothing."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +134,7 @@ def ensure(
     changes: Changes = Changes(),
     keep_models: bool = False,
     tolerant: bool = False,
-    report: Report = _silent,
+    report: Report = silent,
 ) -> list[str]:
     """Compute every run of `runs` that the store does not have, and the tables of its data sets, in the order given.
 

@@ -83,7 +83,7 @@ def compare(
     model = training.suit(encoders.model(known).to(where))
     tokenizer = encoders.tokenizer(known)
     train, test = (training.tokenise(tokenizer, part["text"], max_length) for part in (data.train, data.test))
-    gold, truth = (pd.Categorical(part["label"], data.classes).codes.astype(np.int64) for part in (data.train, data.test))
+    gold, truth = data.codes("train"), data.codes("test")
     pretrained, scores, losses = training.copy_of(model.state_dict()), [], []
     for setting in design.MAIN:
         model.load_state_dict(pretrained)

@@ -10,7 +10,7 @@ real labels. torch is reached only for embeddings and for what fine-tunes.
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -32,6 +32,7 @@ from cluster_tune import (
     claims, datasets, design, encoders, glove, paths, reference, results, sampling, sentences, stats, tables, text,
 )  # fmt: skip
 from cluster_tune.errors import InputError, unknown
+from cluster_tune.progress import Report, silent
 
 BUDGETS = (64, 256, 1024)
 UNLABELLED = 5_000  # texts that a semi-supervised method sees at most
@@ -43,12 +44,6 @@ OPEN_TEXTS = 2_048  # of the open data that a model is fine-tuned on first
 PENALTIES = (1e-3, 1e-2, 1e-1, 1, 10, 100)  # scikit-learn's C: the smaller, the stronger
 AUXILIARY = 4  # texts of the second task for each labelled one
 UNKNOWN = -1  # the label of an unlabelled text, as scikit-learn has it
-
-Report = Callable[[str, dict], None]
-
-
-def _silent(event: str, facts: dict) -> None:
-    """The default report: says nothing."""
 
 
 @dataclass(frozen=True)
@@ -366,7 +361,7 @@ def ensure(
     text_column: str = "text",
     label_column: str = "label",
     device: str = "auto",
-    report: Report = _silent,
+    report: Report = silent,
 ) -> None:
     """Compute for each data set what the store lacks of the methods at the budgets and repetitions.
 
@@ -385,7 +380,7 @@ def ensure(
         views = Views(data, encoders.resolve(encoder), device)
         for budget in dict.fromkeys(budget for _, budget in cells):
             sampling.check_budget(budget, len(data.classes))
-            sampling.labelled_sample(data.labelled, budget, 0)
+            sampling.check_size(data.labelled, budget)
         _compute(views, cells, repetitions, report)
 
 

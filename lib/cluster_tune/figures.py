@@ -486,7 +486,7 @@ def agreement(agreement: pd.DataFrame, topical: Mapping[str, bool] | None = None
               titles: Mapping[str, str] | None = None) -> Figure:
     """NMI of each clustering with the classes: bars with the range over seeds; topical data sets above the others."""
     spans = _some(agreement, "clusterings").groupby(["dataset", "clustering"])["nmi"].agg(["mean", "min", "max"])
-    best = agreement[agreement["clustering"] == "sib"].groupby("dataset")["nmi"].mean()
+    best = stats.sib_nmi(agreement)
     order = sorted(agreement["dataset"].unique(), key=lambda name: -best.get(name, 0.0))
     order = tables.by_kind(order, topical)
     shown = [key for key in CLUSTERINGS if key in set(agreement["clustering"])]

@@ -18,18 +18,13 @@ from scipy.special import softmax
 
 from cluster_tune import __version__, datasets, design, encoders, paths, reference, results, stats
 from cluster_tune.errors import CannotWrite, InputError, unknown
+from cluster_tune.progress import Report, silent
 
 LEAST = 10  # labelled texts; a check of fewer would say nothing
 FOLDS = 5
 TABLE, CHECKS, MODEL, HEAD, ABOUT = "labels.csv", "checks.csv", "model", "head.safetensors", "labels.json"
 CHECKED = ["key", "setting", "folds", "fold", "texts", "accuracy", "macro_f1"]
 TITLES = {"base": "plain", "clust": "inter-trained"}
-
-Report = Callable[[str, dict], None]
-
-
-def _silent(event: str, facts: dict) -> None:
-    """The default report: says nothing."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +113,7 @@ def learn(
     label_column: str = "label",
     device: str = "auto",
     precision: str = "auto",
-    report: Report = _silent,
+    report: Report = silent,
 ) -> Labelled:
     """Learn from the labelled texts of a file, label the others, and keep the model.
 

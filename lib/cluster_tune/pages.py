@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from cluster_tune import datasets, encoders, launch, paths, provenance
+from cluster_tune import datasets, encoders, launch, paths, provenance, reach
 from cluster_tune.errors import InputError, unknown
 
 MAX_LINES = 15  # of code in a cell; what is longer belongs in the library
@@ -329,8 +329,7 @@ def _style(source: str) -> Iterator[str]:
     lines = [line for line in source.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     if len(lines) > MAX_LINES:
         yield f"has {len(lines)} lines of code, more than {MAX_LINES}"
-    plain = "\n".join("" if line.startswith(("%", "!")) else line for line in source.splitlines())
-    if any(isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in ast.walk(ast.parse(plain))):
+    if any(isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in ast.walk(ast.parse(reach.python(source)))):
         yield "defines a function or a class, which belongs in the library"
 
 

@@ -17,6 +17,12 @@ from tqdm import tqdm
 BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} runs{postfix}"
 FIRST = 20  # seconds of work before an estimate is shown
 
+Report = Callable[[str, dict], None]  # hears an event and its facts, as `Progress` does
+
+
+def silent(event: str, facts: dict) -> None:
+    """The report that says nothing."""
+
 
 class Progress:
     """Hears what `experiment.ensure` and `reference.ensure` report, several data sets into one bar.

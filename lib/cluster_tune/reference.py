@@ -21,6 +21,7 @@ from sklearn.cluster import KMeans
 from cluster_tune import baselines, claims, datasets, design, glove, paths, results, sampling, stats, text
 from cluster_tune.clustering import SIB, HartiganKMeans, key_terms
 from cluster_tune.errors import InputError, unknown
+from cluster_tune.progress import Report, silent
 
 SEEDS = (0, 1, 2, 3, 4)
 CLUSTERS = "cluster_sib"  # the classifier of section 5.4, over sIB with the first seed
@@ -29,12 +30,6 @@ PARTS = ("train", "test")
 SHOWN = 1000  # texts that the figures of embeddings say something about
 EXCERPT = 120  # characters of each
 FORESEEN = 5_000  # texts whose bags of words take a second, so that they can be looked at before all else
-
-Report = Callable[[str, dict], None]
-
-
-def _silent(event: str, facts: dict) -> None:
-    """The default report: says nothing."""
 
 
 class Texts:
@@ -220,7 +215,7 @@ def ensure(
     vectors: bool = True,
     text_column: str = "text",
     label_column: str = "label",
-    report: Report = _silent,
+    report: Report = silent,
 ) -> None:
     """Compute for each data set what the store lacks of the clusterings over the seeds, and of the methods at the
     budgets and repetitions. An interruption loses at most the clustering or the method in hand.
@@ -286,9 +281,9 @@ def _known(kind: str, names: Iterable[str], known: Sequence[str], vectors: bool)
 
 def _check(texts: Texts, cells: Iterable[tuple[str, int, int]]) -> None:
     """InputError for a budget that no sample of this data set can have."""
-    for method, budget, repetition in cells:
+    for method, budget, _ in cells:
         sampling.check_budget(budget, len(texts.data.classes))
-        sampling.labelled_sample(texts.data.labelled, budget, repetition)
+        sampling.check_size(texts.data.labelled, budget)
         if method == CLUSTERS:
             baselines.shares(np.ones(design.N_CLUSTERS, int) * len(texts.data.train), budget)
 

@@ -25,7 +25,7 @@ MANY = 5  # below five data sets a correlation says nothing
 
 def _beside_published(agreement: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """Mean NMI of sIB and the published error reduction, one row a data set of both, by falling NMI."""
-    nmi = agreement[agreement["clustering"] == "sib"].groupby("dataset")["nmi"].mean().reset_index()
+    nmi = stats.sib_nmi(agreement).reset_index()
     both = nmi.merge(published[["dataset", "error_reduction_pct"]], on="dataset")
     return both.sort_values("nmi", ascending=False, ignore_index=True)
 
@@ -660,7 +660,7 @@ def nmi_of_losses_in_words(
 ) -> Prose:
     """Where inter-training clearly hurts or helps with any number of labels that was run under one recipe, with each data set's
     NMI in brackets, and whether those that are hurt lie on one side of the median."""
-    nmi = agreement[agreement["clustering"] == "sib"].groupby("dataset")["nmi"].mean()
+    nmi = stats.sib_nmi(agreement)
     matched = stats.pairs(runs[(runs["recipe"] == recipe) & runs["dataset"].isin(list(budgets_of(published)))])
     clear = {key: gained.estimate > 0 for key, both in matched.groupby(["dataset", "budget"])
              if len(both) >= FEW and not (gained := stats.differences(both)).includes_zero}
@@ -917,7 +917,7 @@ def clusters_in_words(
     titles: Mapping[str, str] | None = None,
 ) -> Prose:
     """Section 5.4 on the nearest-cluster classifier: behind IT:CLUST in general, yet good where NMI is high."""
-    nmi = agreement[agreement["clustering"] == "sib"].groupby("dataset")["nmi"].mean()
+    nmi = stats.sib_nmi(agreement)
     lines = []
     for recipe, words in RECIPES.items():
         found = {}

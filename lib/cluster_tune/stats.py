@@ -334,6 +334,11 @@ def nmi(classes: Sequence, clusters: Sequence) -> float:
     return float(normalized_mutual_info_score(classes, clusters))
 
 
+def sib_nmi(agreement: pd.DataFrame) -> pd.Series:
+    """NMI of sIB's clusters with the classes, its mean over the seeds, by data set."""
+    return agreement[agreement["clustering"] == "sib"].groupby("dataset")["nmi"].mean()
+
+
 def ami(classes: Sequence, clusters: Sequence) -> float:
     """Adjusted mutual information: `nmi` less what chance gives, so that many clusters are no advantage."""
     from sklearn.metrics import adjusted_mutual_info_score

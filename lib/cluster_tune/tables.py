@@ -743,9 +743,13 @@ def signed(difference: float) -> str:
 
 def most_frequent(data: pd.DataFrame) -> dict[str, float]:
     """Data set -> share of its most frequent class in the test part, which is the accuracy of always answering it."""
+    return _class_shares(data).groupby("dataset").max().to_dict()
+
+
+def _class_shares(data: pd.DataFrame) -> pd.Series:
+    """The share of each class in its data set's test part, by (dataset, label)."""
     counts = data[data["split"] == "test"].groupby(["dataset", "label"])["count"].sum()
-    largest, whole = counts.groupby("dataset").max(), counts.groupby("dataset").sum()
-    return (largest / whole).to_dict()
+    return counts / counts.groupby("dataset").transform("sum")
 
 
 # The kinds of verdict, in the order in which they are told; `judged` has the rule.
@@ -888,7 +892,7 @@ def shape_table(
     data: pd.DataFrame, lengths: pd.DataFrame, names: Iterable[str], titles: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
     """How long the training texts are (words) and how even the classes of the test part are, a row a data set."""
-    largest, smallest = most_frequent(data), _least_frequent(data)
+    largest, smallest = most_frequent(data), _class_shares(data).groupby("dataset").min()
     rows = {}
     for name in names:
         words = _quantiles(lengths[lengths["dataset"] == name], (0.25, 0.5, 0.75))
@@ -898,11 +902,6 @@ def shape_table(
             "Largest class": percent(100 * largest.get(name, float("nan")), 1),
             "Smallest class": percent(100 * smallest.get(name, float("nan")), 1)}
     return pd.DataFrame(rows).T.rename_axis("Data set")
-
-
-def _least_frequent(data: pd.DataFrame) -> dict[str, float]:
-    counts = data[data["split"] == "test"].groupby(["dataset", "label"])["count"].sum()
-    return (counts.groupby("dataset").min() / counts.groupby("dataset").sum()).to_dict()
 
 
 def _quantiles(lengths: pd.DataFrame, shares: Sequence[float]) -> list[float]:
@@ -940,7 +939,7 @@ def nmi_effects(agreement: pd.DataFrame, runs: pd.DataFrame, published: pd.DataF
 
     `difference` is in points. The paper does not print its NMI, so its gains stand against ours as well.
     """
-    nmi = agreement[agreement["clustering"] == "sib"].groupby("dataset")["nmi"].mean()
+    nmi = stats.sib_nmi(agreement)
     parts = {PAPERS: printed_effects(published)}
     parts |= {f"Ours, {words}": _effects(runs, recipe, published) for recipe, words in RECIPES.items()}
     frame = pd.concat([part.assign(source=source) for source, part in parts.items()], ignore_index=True)

@@ -570,7 +570,7 @@ def _against_method(e: Evidence, claim: Claim, recipe: str) -> Found | None:
 
 def _nmi(e: Evidence) -> pd.Series:
     """Mean NMI of sIB over seeds, by data set."""
-    return e.agreement[e.agreement["clustering"] == "sib"].groupby("dataset")["nmi"].mean()
+    return stats.sib_nmi(e.agreement)
 
 
 def _lowest_nmi(e: Evidence, claim: Claim, recipe: str) -> Found | None:
