@@ -488,6 +488,9 @@ def test_training_beside_a_trainer():
     assert tables.training_table(timed().assign(matrix_share=0.0034))["Share of the matrix rate"].tolist() == ["0.3 %"] * 3
     said = sentences.training_in_words(pd.concat([timed(), timed().assign(machine="1 card", train_texts_a_second=800.0)]))
     assert said.index("On 2 cores, X, this package trains on 80 ") < said.index("On 1 card, this package trains on 800 ")
+    single = sentences.training_in_words(timed().assign(precision="fp32"))  # .64 of the rate in training, 3 times the arithmetic
+    assert "it runs at 53 % of the rate of large matrix products, and all of it would be 7.5 times the texts" in single
+    assert "single precision" not in said
     five = timed().tail(1).assign(way="side_by_side", train_texts_a_second=400.0)
     assert "side by side are trained on 400 texts a second together, 40.0 and 10.0 times" in sentences.training_in_words(pd.concat([timed(), five]))
     assert tables.measured_on(timed())["Value"].tolist() == ["2 cores, X", "2026-01-01", "torch 2, transformers 5"]
