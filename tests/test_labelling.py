@@ -209,3 +209,10 @@ def test_copies_of_a_text_are_in_one_fold():
 def test_others_may_read_a_kept_model(file, learn):
     folder = learn(file, settings=["base"], folds=0).folder / "model"
     assert len({path.stat().st_mode for path in folder.glob("*.*")}) == 1
+
+
+def test_a_model_that_has_seen_labels_says_so_as_an_encoder(file, learn, store, capsys):
+    learn(file, settings=["base"], folds=0)
+    run = ["run", file, "--encoder", "own-labels/model", "--settings", "base", "--recipes", "updates-10", "--budgets", "8", "--repetitions", "1"]
+    assert __main__.main(run) == 0
+    assert "own: Encoder 'own-labels-model' has learned from labels: on the texts that it learned from" in capsys.readouterr().out

@@ -214,6 +214,8 @@ def test_texts_to_label_first_are_spread_over_the_clusters(folders):
     assert set(chosen["cluster"]) == set(rows.loc[(rows["label"] == "") & (rows["cluster"] != ""), "cluster"])
     assert "each of which needs one" in refused(reference.cluster_file, "half.csv", n_clusters=6, label_first=3)
     assert "every text has a label" in refused(reference.cluster_file, "small.csv", n_clusters=6, label_first=12)
+    says = "300 texts to label first are more than the 200 that have a word and no label; give fewer"
+    assert says in refused(reference.cluster_file, "half.csv", n_clusters=6, label_first=300)
 
 
 def test_a_file_is_clustered(folders):

@@ -24,6 +24,7 @@ _WANTED = [
     "config.json", "model*.safetensors", "model.safetensors.index.json", "tokenizer*", "vocab*", "merges.txt",
     "special_tokens_map.json", "*.model", "1_Pooling/config.json",
 ]  # fmt: skip
+LEARNED = "labels.json"  # beside the weights that `label` keeps: what they learned
 _PATIENCE = 5  # seconds for the hub to answer whether it is there
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 
@@ -80,6 +81,13 @@ def name_of(name: str) -> str:
     if folder.name == "model":  # as `label` calls all of its own
         return f"{folder.parent.name}-model"
     return f"{folder.name}-folder" if folder.name in KNOWN else folder.name
+
+
+def notes(encoder: Encoder) -> tuple[str, ...]:
+    """What to know before an encoder is tried, in sentences: one that `label` kept has seen labels."""
+    if encoder.local and (Path(encoder.location) / LEARNED).is_file():
+        return (f"Encoder '{encoder.name}' has learned from labels: on the texts that it learned from, accuracies are too high.",)
+    return ()
 
 
 def folder(encoder: Encoder) -> Path:

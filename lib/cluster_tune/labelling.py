@@ -22,7 +22,7 @@ from cluster_tune.progress import Report, silent
 
 LEAST = 10  # labelled texts; a check of fewer would say nothing
 FOLDS = 5
-TABLE, CHECKS, MODEL, HEAD, ABOUT = "labels.csv", "checks.csv", "model", "head.safetensors", "labels.json"
+TABLE, CHECKS, MODEL, HEAD, ABOUT = "labels.csv", "checks.csv", "model", "head.safetensors", encoders.LEARNED
 CHECKED = ["key", "setting", "folds", "fold", "texts", "accuracy", "macro_f1"]
 TITLES = {"base": "plain", "clust": "inter-trained"}
 

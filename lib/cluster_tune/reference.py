@@ -473,6 +473,8 @@ def _marked(clusters: np.ndarray, labels: pd.Series | None, count: int, seed: in
     """Which texts to label first, bool (n,): `count` of those that have a cluster and no label."""
     free = clusters >= 0 if labels is None else (clusters >= 0) & (labels == "").to_numpy()
     marked = np.zeros(len(clusters), bool)
+    if count > free.sum():
+        raise InputError(f"{count} texts to label first are more than the {free.sum()} that have a word and no label; give fewer")
     if count:
         marked[np.flatnonzero(free)[baselines.labelled_members(clusters[free], count, seed)]] = True
     return marked

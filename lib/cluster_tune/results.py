@@ -274,7 +274,7 @@ def table(kind: str, **keys: str | Collection[str]) -> pd.DataFrame:
     parts = [part for part in parts if len(part)]
     if not parts:
         wanted = ", ".join(f"{key} {' or '.join(filter(None, _several(value)))}" for key, value in keys.items())
-        how = f"compute them with cluster-tune {COMMANDS.get(kind, 'run')}"
+        how = f"compute them with cluster-tune {COMMANDS.get(kind, 'run')}, or on a page with -p compute=true"
         raise InputError(f"no {kind} in '{paths.results()}' for {wanted or 'anything'}; {how}")
     return pd.concat(parts, ignore_index=True)
 
