@@ -807,12 +807,18 @@ def test_a_blank_line_is_an_empty_text_where_there_is_one_column(tmp_path):
     assert datasets.read(str(tmp_path / "one.csv"))["text"].tolist() == ["first", "", "third"]
     (tmp_path / "two.csv").write_text("text,id\nfirst,1\n\nsecond,2\n")
     assert datasets.read(str(tmp_path / "two.csv"))["text"].tolist() == ["first", "second"]
+    for name, content in {"above.csv": "\ntext\na\n\nb\n", "both.csv": "\r\n\r\ntext,id\r\na,1\r\nb,2\r\n"}.items():
+        (tmp_path / name).write_bytes(content.encode())
+    assert datasets.read(str(tmp_path / "above.csv"))["text"].tolist() == ["a", "", "b"]
+    assert datasets.read(str(tmp_path / "both.csv"))["text"].tolist() == ["a", "b"]
 
 
 def test_a_text_that_begins_with_a_quote_does_not_swallow_the_rows_after_it(folders):
     """Many tools write tab-separated files without any quoting."""
-    says = "line 2 of 'plain.tsv' has a quote that ends before its cell does; double quotes within a cell"
-    content = 'text\tlabel\n"Hello" she said\ta\nsecond\tb\n"Bye" he said\ta\n'
+    says = "lines 2 to 4 of 'plain.tsv' are one cell by their quotes, which then goes on; put quotes around all of a cell"
+    content = 'text\tlabel\n"Hello she said\ta\nsecond\tb\n"Bye" he said\ta\nlast\tb\n'
     assert says in refused(write(folders / "plain.tsv", content))
+    inside = 'text\tlabel\n"Hello" she said\ta\nsecond\tb\n"Bye" he said\ta\n'  # each on a line of its own: nothing is lost but quotes
+    assert len(datasets.read(str(write(folders / "inside.tsv", inside)))) == 3
     quoted = 'text,label\n"He said ""hello"", twice\nand left",a\nsix 6" nails,b\n'
     assert len(datasets.read(str(write(folders / "quoted.csv", quoted)))) == 2

@@ -324,6 +324,21 @@ def test_tables_follow_the_most_epochs_of_masked_words(words, ensure):
     assert seen[0][0] != seen[1][0] and seen[1] == seen[2] and seen[1][1] == 20
 
 
+def test_a_run_of_more_epochs_changes_what_is_shown_once_there_are_as_many(words, ensure):
+    """Runs, losses and maps together; and what is shown no more is there for when it is."""
+    def shown():
+        tables = (results.table(kind, setting="mlm") for kind in ("projection", "losses", "distances"))
+        return [sorted(set(frame["mlm_epochs"])) for frame in (results.load(setting="mlm"), *tables)]
+
+    both = [run for run in words if run.setting == "mlm"]
+    both = [replace(both[0], repetition=repetition) for repetition in (0, 1)]
+    ensure(both, changes=experiment.Changes(mlm_epochs=1))
+    ensure(both[:1], changes=experiment.Changes(mlm_epochs=2))
+    assert shown() == [[1]] * 4
+    ensure(both[1:], changes=experiment.Changes(mlm_epochs=2))
+    assert shown() == [[2]] * 4
+
+
 def test_clusters_of_ones_own_concern_only_what_uses_clusters(words, ensure, heard):
     ensure(words[:1], changes=experiment.Changes(mlm_epochs=2, n_clusters=5, inter_epochs=3))
     assert set(results.table("losses")["mlm_epochs"]) == {2}
@@ -401,7 +416,7 @@ def test_an_encoder_of_the_hub_finds_its_tables_again(words, ensure, heard, stor
     ensure(words, changes=experiment.Changes(mlm_epochs=2))
     learned = [facts["update"] for facts in events(heard, "update") if "masked words" in facts["what"]]
     assert learned == list(range(1, 11))  # once for both settings
-    assert set(results.table("losses")["encoder"]) == {"some/tiny"} and (store / "losses" / "sea_and_sky.some--tiny.mlm.paper.csv").is_file()
+    assert set(results.table("losses")["encoder"]) == {"some/tiny"} and (store / "losses" / "sea_and_sky.some--tiny.mlm.paper.2.csv").is_file()
     heard.clear()
     ensure(words, changes=experiment.Changes(mlm_epochs=2))
     assert [event for event, _ in heard] == ["plan"]

@@ -132,11 +132,18 @@ def test_what_was_made_with_other_word_vectors_is_made_again(texts, tiny_folder,
     for name in ("glove.a.8d", "glove.a.8d", "glove.b.8d"):
         for file in folder.iterdir():
             file.unlink()
-        (folder / f"{name}.txt").write_text("\n".join(lines) + "\n")
+        file = folder / f"{name}.txt"
+        file.write_text("\n".join(lines) + "\n")
         few_labels.ensure([str(texts)], **options)
     assert [facts["missing"] for event, facts in heard if event == "plan"] == [3, 0, 2]
     found = results.table("few_labels", dataset="texts").set_index("method")["vectors"]
     assert found.to_dict() == {"tfidf": "", "tfidf_synonyms": "glove.b.8d", "frozen_synonyms": "glove.b.8d"}
+    file.rename(folder / "glove.c.8d.txt")
+    few_labels.ensure([str(texts)], **options | {"wanted": ["frozen"]})  # needs none, and takes nothing away
+    (folder / "glove.c.8d.txt").unlink()
+    few_labels.ensure([str(texts)], **options | {"wanted": ["tfidf", "tfidf_synonyms"]})
+    assert [facts["missing"] for event, facts in heard if event == "plan"][3:] == [1, 0]
+    assert len(results.table("few_labels", dataset="texts")) == 4
 
 
 def test_open_data_first(texts, tiny_folder, sea_and_sky, tmp_path, monkeypatch):

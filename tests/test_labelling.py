@@ -186,6 +186,15 @@ def test_labels_that_were_there_are_kept_under_another_name(file, learn, capsys,
     assert labelling.apply(file, "own-labels/model", precision="fp32").before == found.folder / "labels.2.csv"
 
 
+def test_checks_that_are_not_of_this_work_are_kept_under_another_name(file, learn, tmp_path):
+    mine = b"date,amount\n2026-01-01,5\n"
+    (tmp_path / "checks.csv").write_bytes(mine)
+    learn(file, out=".", settings=["base"])
+    assert (tmp_path / "checks.1.csv").read_bytes() == mine
+    learn(file, out=".", settings=["base"])
+    assert not (tmp_path / "checks.2.csv").exists()
+
+
 def test_a_kept_model_leaves_labels_of_any_column_as_they_are(file, learn, capsys):
     learn(file, settings=["base"], folds=0)
     pd.read_csv(file, keep_default_na=False).rename(columns={"label": "topic"}).to_csv("other.csv", index=False)
@@ -202,6 +211,8 @@ def test_copies_of_a_text_are_in_one_fold():
     assert sorted(np.concatenate([test for _, test in folds])) == list(range(60))
     for train, test in folds:
         assert not set(texts[train]) & set(texts[test])
+    sizes = [len(test) for _, test in folds]
+    assert max(sizes) - min(sizes) <= 3  # each counts alike in the mean
     with pytest.raises(InputError, match="21 folds are more than the 20 different labelled texts; give fewer"):
         source.folds(21, seed=0)
 

@@ -300,6 +300,8 @@ def test_a_line_by_hand_and_against_scipy():
     ours = stats.fit_line(x, 2 * x + noise)
     assert ours.slope.estimate == pytest.approx(theirs.slope)
     assert ours.slope.high - ours.slope.estimate == pytest.approx(distributions.t.ppf(0.975, 7) * theirs.stderr)
+    level = stats.fit_line([1, 2, 3, 4], [2, 2, 2, 2])
+    assert (level.slope.low, level.slope.high, level.error) == (0, 0, 0) and level.at([9])[1:] == ([2], [2])
     assert stats.fit_line([1, 2], [1, 2]) is None and stats.fit_line([1, 1, 1], [1, 2, 3]) is None
 
 

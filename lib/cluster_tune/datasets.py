@@ -588,12 +588,12 @@ def _read_jsonl(path: Path) -> pd.DataFrame:
 
 def _read_csv(path: Path, separator: str) -> pd.DataFrame:
     """Every cell as text: a text may well be 'NA' or '1.0'."""
-    content = _decoded(path)
+    content = re.sub(r"\A(?:[ \t]*[\r\n]+)+", "", _decoded(path))
     _check_separator(content, path, separator)
     _check_quotes(content, path, separator)
     try:
         # Where there is one column, a blank line is a row: an empty text, that others may keep their numbers.
-        single = separator not in content.partition("\n")[0]
+        single = separator not in re.split(r"[\r\n]", content, maxsplit=1)[0]
         content = content.rstrip("\r\n") if single else content
         frame = pd.read_csv(io.StringIO(content), sep=separator, dtype=str, keep_default_na=False, skip_blank_lines=not single)
     except pd.errors.EmptyDataError:
@@ -617,17 +617,21 @@ def _check_separator(content: str, path: Path, separator: str) -> None:
 
 
 def _check_quotes(content: str, path: Path, separator: str) -> None:
-    """InputError for a cell that begins with a quote and goes on after the next one: pandas takes it, and what follows up
-    to another quote, ends of lines included."""
-    before = csv.field_size_limit(2**31 - 1)
+    """InputError for a cell that begins with a quote whose other one is in the midst of a cell some lines below, as in files
+    written without quoting: pandas would make one cell of all between them, and say nothing."""
+    before, begun = csv.field_size_limit(2**31 - 1), 0
     lines = csv.reader(io.StringIO(content, newline=""), delimiter=separator, strict=True)
     try:
-        for _ in lines:
-            pass
-    except csv.Error as error:
-        if "expected after" in str(error):  # others are pandas' to tell
-            what = f"line {lines.line_num} of '{path.name}' has a quote that ends before its cell does"
-            raise InputError(f"{what}; double quotes within a cell, and put quotes around all of it") from None
+        while True:
+            try:
+                begun = lines.line_num + 1
+                next(lines)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                if "expected after" in str(error) and lines.line_num > begun:  # others are pandas' to tell
+                    what = f"lines {begun} to {lines.line_num} of '{path.name}' are one cell by their quotes, which then goes on"
+                    raise InputError(f"{what}; put quotes around all of a cell that has some, and double those within") from None
     finally:
         csv.field_size_limit(before)
 

@@ -333,44 +333,35 @@ class _Study:
             self.tokenised[split, max_length] = training.tokenise(self.machine.tokenizer, texts, max_length)
         return self.tokenised[split, max_length]
 
-    def _tables_keys(self, keys: dict[str, str]) -> dict[str, str]:
-        return {"dataset": self.data.name, "encoder": self.encoder.name, **keys}
+    def _tables_keys(self, keys: dict[str, str] | None) -> dict[str, str]:
+        """The keys of a table of this data set, or of one of its starting points with one of so many epochs of masked words."""
+        if keys is None:
+            return {"dataset": self.data.name}
+        masked = keys.get("setting", "").startswith("mlm")
+        after = {"mlm_epochs": str(self._recipe(keys["recipe"]).mlm_epochs)} if masked else {}
+        return {"dataset": self.data.name, "encoder": self.encoder.name, **keys, **after}
 
     def _lacks(self, kind: str, keys: dict[str, str] | None = None) -> bool:
-        """Whether the store has no such table of these texts by these weights, or one after fewer epochs of masked words
-        than wanted."""
-        return not self._aside(keys) and self._difference(kind, keys) > 0
+        """Whether the store has no such table of these texts by these weights."""
+        if self._aside(keys):
+            return False
+        try:
+            stored = results.table(kind, **self._tables_keys(keys))
+        except InputError:
+            return True
+        # A table that does not name its weights, as older ones do not, counts as made by these.
+        weights = stored.get("encoder_fingerprint", self.machine.fingerprint) != self.machine.fingerprint
+        return bool(np.any(weights) or (stored["data_fingerprint"] != self.data.fingerprint).any())
 
     def _aside(self, keys: dict[str, str] | None) -> bool:
         return self.changes.aside and bool(keys and keys.get("clustering"))
 
-    def _difference(self, kind: str, keys: dict[str, str] | None) -> int:
-        """How many more epochs of masked words are wanted than the table in the store was made after: 0 if it is as
-        wanted, 1 and more if it is to be made, less than 0 if what is there goes further."""
-        wanted = {"dataset": self.data.name} if keys is None else self._tables_keys(keys)
-        try:
-            stored = results.table(kind, **wanted)
-        except InputError:
-            return 1
-        if (stored["data_fingerprint"] != self.data.fingerprint).any():
-            return 1
-        # A table that does not name its weights, as older ones do not, counts as made by these.
-        if "encoder_fingerprint" in stored and (stored["encoder_fingerprint"] != self.machine.fingerprint).any():
-            return 1
-        return self._words(keys) - int(stored["mlm_epochs"].max()) if "mlm_epochs" in stored else 0
-
-    def _words(self, keys: dict[str, str] | None) -> int:
-        """Epochs of masked words before the starting point with these keys."""
-        return self._recipe(keys["recipe"]).mlm_epochs if keys and keys.get("setting", "").startswith("mlm") else 0
-
     def _write(self, kind: str, frame: pd.DataFrame, keys: dict[str, str] | None = None) -> None:
-        if self._aside(keys) or self._difference(kind, keys) < 0:
+        if self._aside(keys):
             return
-        wanted = {"dataset": self.data.name} if keys is None else self._tables_keys(keys)
-        after = {"mlm_epochs": words} if (words := self._words(keys)) else {}
         of = {"data_fingerprint": self.data.fingerprint}
         of |= {} if keys is None else {"encoder_fingerprint": self.machine.fingerprint}
-        results.write_table(kind, wanted, frame.assign(**after, **of))
+        results.write_table(kind, self._tables_keys(keys), frame.assign(**of))
 
     # ---- the data set at a glance
 

@@ -399,18 +399,23 @@ def _needs_glove(method: str) -> bool:
 
 
 def _stored(views: Views) -> pd.DataFrame:
-    """The rows of this data set and encoder that were made of these texts with the word vectors at hand."""
+    """The rows of this data set and encoder that were made of these texts."""
     try:
         frame = results.table("few_labels", dataset=views.data.name, encoder=views.encoder.name)
     except InputError:
         return pd.DataFrame(columns=["method", "budget", "repetition"])
-    frame = frame[frame["data_fingerprint"] == views.data.fingerprint]
-    vectors = frame["vectors"] if "vectors" in frame else pd.Series("", frame.index)
-    return frame[(vectors == glove.other()) | ~frame["method"].map(_needs_glove).astype(bool)]
+    return frame[frame["data_fingerprint"] == views.data.fingerprint]
+
+
+def _with_vectors_here(found: pd.DataFrame) -> pd.DataFrame:
+    """The rows that owe nothing to other word vectors than those at hand; all, where none are."""
+    if "vectors" not in found or not glove.here():
+        return found
+    return found[(found["vectors"] == glove.other()) | ~found["method"].map(_needs_glove).astype(bool)]
 
 
 def _compute(views: Views, cells: list[tuple[str, int]], repetitions: list[int], report: Report) -> None:
-    found = _stored(views)
+    found = _with_vectors_here(_stored(views))
     have = set(zip(found["method"], found["budget"], found["repetition"], strict=True))
     missing = {cell: [r for r in repetitions if (*cell, r) not in have] for cell in cells}
     count = sum(map(len, missing.values()))

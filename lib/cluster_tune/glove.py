@@ -66,6 +66,11 @@ def find(optional: bool = False) -> File:
     return min(files, key=lambda file: file.order)
 
 
+def here() -> bool:
+    """Whether there are any vectors."""
+    return bool(_files())
+
+
 def other() -> str:
     """The name of the vectors at hand, unless it is that behind the published pages; '' too if there are none. What
     decides an outcome beside the published vectors must be told apart from what came of these."""

@@ -53,9 +53,9 @@ class Texts:
             raise InputError(f"{number} folds are more than the {different} different labelled texts; give fewer")
         if not number:
             return []
-        alone = different == len(copies)
-        kind = (KFold if alone else GroupKFold)(number, shuffle=True, random_state=seed)
-        return list(kind.split(copies, groups=None if alone else copies))
+        if different == len(copies):
+            return list(KFold(number, shuffle=True, random_state=seed).split(copies))
+        return list(GroupKFold(number).split(copies, groups=copies))  # unshuffled: its folds are then of like size
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,8 @@ def learn(
     """Learn from the labelled texts of a file, label the others, and keep the model.
 
     Writes into `out` (`FILE-labels` where none is given): `labels.csv`, a row a text in the file's order; `checks.csv`, a
-    row a setting and fold; and `model/`, which `apply` takes, and `encoders.resolve`. A `labels.csv` that says something
-    else is kept under another name. Of two settings, 'base' and 'clust',
+    row a setting and fold; and `model/`, which `apply` takes, and `encoders.resolve`. A `labels.csv` or `checks.csv` of
+    something else is kept under another name, a model of this command is replaced. Of two settings, 'base' and 'clust',
     the one of higher mean accuracy over the folds is used, and on a tie the plain one. With `folds` 0 nothing is checked.
     `report` hears what `progress.Progress` does. InputError for what cannot be done.
     """
@@ -135,6 +135,7 @@ def learn(
         raise InputError(f"'{folder / MODEL}' is there, and no model of this command; move it, or choose another --out")
     work = _Work(source, folder, encoders.resolve(encoder), recipe, n_clusters, seed, device, precision, report)
     paths.writable(folder)
+    work.make_room()
     work.plan(settings, folds)
     checks = pd.concat([work.checked(setting, folds) for setting in settings]) if folds else pd.DataFrame(columns=CHECKED)
     best = _best(checks) if folds else settings[0]
@@ -161,7 +162,7 @@ def apply(
     """
     about = _about(Path(model))
     source = read(path, text_column, label_column, learn=False)
-    folder = Path(out or f"{source.name}-labels")
+    folder = paths.writable(Path(out or f"{source.name}-labels"))
     paths.spare(path, folder, [TABLE])
     from cluster_tune import training
 
@@ -197,7 +198,7 @@ def _best(checks: pd.DataFrame) -> str:
 
 def _rows(source: Texts, logits: np.ndarray, classes: tuple[str, ...]) -> pd.DataFrame:
     """A row a text: its label, whether that was given or predicted, the probability of a predicted one by softmax, the text.
-    What is empty has no label."""
+    What is empty is given none."""
     given, found = source.given != "", np.array(classes, dtype=object)[logits.argmax(1)]
     labels = np.where(given, source.given, np.where(source.filled, found, ""))
     how = np.where(given, "given", np.where(source.filled, "predicted", "empty"))
@@ -222,7 +223,7 @@ class _Work:
         self.device = training.device(device)
         self.bits = training.precision(self.device, precision)
         what = {"texts": source.texts.tolist(), "labels": source.codes.tolist(), "classes": source.classes}
-        what |= {"encoder": encoders.fingerprint(encoder), "pooling": encoder.pooling}
+        what |= {"encoder": encoders.fingerprint(encoder), "pooling": encoder.pooling, "copies": "in one fold"}
         self.key = results.identity(what | {"recipe": asdict(self.recipe), "n_clusters": n_clusters, "seed": seed})
         self.model = self.tokenizer = self.tokens = self.pretrained = None
 
@@ -264,8 +265,13 @@ class _Work:
         for file in self.folder.glob(".inter-trained.*"):
             file.unlink(missing_ok=True)
 
+    def make_room(self) -> None:
+        """Set a `checks.csv` aside that is of other texts, of another way to learn from them, or no table of checks."""
+        if self._known().empty:
+            results.set_aside(self.folder / CHECKS)
+
     def _known(self) -> pd.DataFrame:
-        """The checks of before on the same texts in the same way; those of others are not kept."""
+        """The checks of before on the same texts in the same way."""
         try:
             frame = pd.read_csv(self.folder / CHECKS, dtype={"key": str})
         except (OSError, ValueError):
@@ -330,7 +336,6 @@ class _Work:
 
 def _keep(folder: Path, model, tokenizer, about: dict) -> None:
     """Write encoder, tokenizer, pooling, head and what is known of them, in place of what was there."""
-    from safetensors import SafetensorError
     from safetensors.torch import save
 
     new = folder.with_name(f".{folder.name}.{os.getpid()}")
@@ -346,8 +351,8 @@ def _keep(folder: Path, model, tokenizer, about: dict) -> None:
         (new / ABOUT).write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(new, folder)
-    except (OSError, SafetensorError) as error:  # the latter for a full disk
-        raise CannotWrite(f"cannot write the model to '{folder}': {getattr(error, 'strerror', '') or error}; make room and run it again") from None
+    except OSError as error:
+        raise CannotWrite(f"cannot write the model to '{folder}': {error.strerror or error}; make room and run it again") from None
     finally:
         shutil.rmtree(new, ignore_errors=True)
 

@@ -62,14 +62,20 @@ def write_atomically(path: Path, content: bytes) -> Path:
 
 
 def write_beside(path: Path, content: bytes) -> Path | None:
-    """The same for what a user may have worked on since: a file there that says something else is renamed first, `a.csv` to
-    `a.1.csv` or the next number that is free. The new name, if so."""
-    moved = None
-    if path.is_file() and path.read_bytes() != content:
-        moved = next(name for n in count(1) if not (name := path.with_suffix(f".{n}{path.suffix}")).exists())
-        path.replace(moved)
+    """The same for what a user may have worked on since: a file there that says something else is set aside first. The new
+    name, if so."""
+    paths.writable(path.parent)
+    moved = None if path.is_file() and path.read_bytes() == content else set_aside(path)
     write_atomically(path, content)
     return moved
+
+
+def set_aside(path: Path) -> Path | None:
+    """Rename a file, if it is there, `a.csv` to `a.1.csv` or the next number that is free; the new name."""
+    if not path.is_file():
+        return None
+    moved = next(name for n in count(1) if not (name := path.with_suffix(f".{n}{path.suffix}")).exists())
+    return path.replace(moved)
 
 
 def write(record: Mapping) -> Path:
@@ -264,7 +270,8 @@ def place(kind: str, keys: Mapping[str, str]) -> Path:
 def table(kind: str, **keys: str | Collection[str]) -> pd.DataFrame:
     """All parts of a table whose keys match, one value or several each, one below the other; InputError if there is none.
 
-    A key that a table does not have makes no difference to it: the clusters are the same for every encoder.
+    A key that a table does not have makes no difference to it: the clusters are the same for every encoder. What was
+    stored after several numbers of epochs on masked words is there once, as in `load`.
     """
     one = keys.get("dataset")  # the first key of every table, and so how its files' names begin
     pattern = f"{glob.escape(one.replace('/', '--'))}.*" if isinstance(one, str) else "*.csv"
@@ -276,7 +283,22 @@ def table(kind: str, **keys: str | Collection[str]) -> pd.DataFrame:
         wanted = ", ".join(f"{key} {' or '.join(filter(None, _several(value)))}" for key, value in keys.items())
         how = f"compute them with cluster-tune {COMMANDS.get(kind, 'run')}, or on a page with -p compute=true"
         raise InputError(f"no {kind} in '{paths.results()}' for {wanted or 'anything'}; {how}")
-    return pd.concat(parts, ignore_index=True)
+    frame = pd.concat(parts, ignore_index=True)
+    return _as_the_runs(frame) if "mlm_epochs" in frame else frame
+
+
+def _as_the_runs(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of tables that differ in nothing but the number of epochs on masked words, the one of the runs that `load` gives, or
+    else that of most."""
+    same = [key for key in (*KEYS[:5], "data_fingerprint") if key in frame]
+    there = frame.groupby(same)["mlm_epochs"]
+    if there.nunique().max() < 2:
+        return frame
+    shown = load().groupby(same)["mlm_epochs"].max().rename("shown")
+    wanted = frame[same].join(shown, on=same)["shown"]
+    found = (frame["mlm_epochs"] == wanted).groupby([frame[key] for key in same]).transform("any")
+    kept = frame["mlm_epochs"].isna() | (frame["mlm_epochs"] == wanted.where(found, there.transform("max")))
+    return frame[kept].reset_index(drop=True)
 
 
 def _part(path: Path) -> pd.DataFrame:

@@ -397,8 +397,9 @@ def fit_line(x: Sequence[float], y: Sequence[float], level: float = 0.95) -> Lin
         return None
     found, n, mean = distributions.linregress(x, y), len(x), float(x.mean())
     spread, slope = float(((x - mean) ** 2).sum()), float(found.slope)
-    half = float(distributions.t.ppf((1 + level) / 2, n - 2) * found.stderr)
-    error = float(found.stderr * np.sqrt(spread))
+    stderr = float(found.stderr) if np.ptp(y) else 0.0  # of a line through all points; scipy has none where they are level
+    half = float(distributions.t.ppf((1 + level) / 2, n - 2) * stderr)
+    error = float(stderr * np.sqrt(spread))
     return Line(Interval(slope, slope - half, slope + half), float(found.intercept), mean, spread, error, n, level)
 
 

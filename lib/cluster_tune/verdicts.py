@@ -501,6 +501,8 @@ def _diminishes(e: Evidence, claim: Claim, recipe: str) -> Found | None:
 def _largest_block(wide: pd.DataFrame) -> pd.DataFrame:
     """Of data sets in rows and budgets in columns: those of both that leave no gap, the most cells of them, with the smallest
     budget."""
+    if wide.empty:
+        return wide
     least, *more = sorted(wide.columns)
     chosen = ([least, *others] for count in range(len(more) + 1) for others in combinations(more, count))
     return max((wide[budgets].dropna() for budgets in chosen), key=lambda block: (block.size, len(block)))
