@@ -294,7 +294,8 @@ class _Study:
         # To make them again would write their losses anew, which may be published.
         finished = {stage for run in self.seen for stage in self._stages(self.start(run)) if stage.setting != "base"}
         gone = sum(not self._has_weights(stage) for stage in finished - stages) if keep_models else 0
-        self.report("plan", {"dataset": self.data.name, **wanted, "gone": gone, "notes": (*self.data.notes, *encoders.notes(self.encoder))})
+        notes = (*self.data.notes, *encoders.notes(self.encoder))
+        self.report("plan", {"dataset": self.data.name, **wanted, "gone": gone, "notes": notes})
         self.describe()
 
     def _texts(self, run: Run) -> int:

@@ -29,8 +29,8 @@ TITLES = {"base": "plain", "clust": "inter-trained"}
 
 @dataclass(frozen=True)
 class Texts:
-    """A file's texts, its rows in order. `given` (n,) are their labels, '' for none; `codes` int64 (n,) count `classes`, and are -1 for a text without a label;
-    `filled` bool (n,), false for a text that is empty and gets no label."""
+    """A file's texts, its rows in order. `given` (n,) are their labels, '' for none; `codes` int64 (n,) count `classes`, and
+    are -1 for a text without a label; `filled` bool (n,), false for a text that is empty and gets no label."""
 
     name: str
     texts: pd.Series

@@ -17,7 +17,7 @@ import pandas as pd
 
 from cluster_tune import claims, paths
 from cluster_tune.design import N_CLUSTERS, Run
-from cluster_tune.errors import InputError
+from cluster_tune.errors import CannotWrite, InputError
 
 # The columns of runs.csv: what was run, what came out, what it was run with, and on what.
 KEYS = ["dataset", "encoder", "setting", "clustering", "recipe", "budget", "repetition"]
@@ -65,7 +65,10 @@ def write_beside(path: Path, content: bytes) -> Path | None:
     """The same for what a user may have worked on since: a file there that says something else is set aside first. The new
     name, if so."""
     paths.writable(path.parent)
-    moved = None if path.is_file() and path.read_bytes() == content else set_aside(path)
+    try:
+        moved = None if path.is_file() and path.read_bytes() == content else set_aside(path)
+    except OSError as error:
+        raise CannotWrite(f"cannot keep '{path}' under another name: {error.strerror}; move it, or choose another folder") from None
     write_atomically(path, content)
     return moved
 

@@ -155,8 +155,8 @@ def training_in_words(measured: pd.DataFrame) -> Prose:
         if ours["precision"] == slow["precision"]:  # a forward pass is a third of an update's arithmetic
             share = ours["matrix_share"] * ours["predict_texts_a_second"] / (3 * ours["train_texts_a_second"])
             said.append(
-                f"There all compute in single precision, so that prediction gains by the padding that is left out and by little else: "
-                f"it runs at {percent(100 * share)} of the rate of large matrix products, and all of it would be "
+                f"There all compute in single precision, so that prediction gains by the padding that is left out and by little "
+                f"else: it runs at {percent(100 * share)} of the rate of large matrix products, and all of it would be "
                 f"{number(slow['ours_is_predict_times'] / share)} times the texts of the first `Trainer`."
             )
         if "side_by_side" in ways.index:

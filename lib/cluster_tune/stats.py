@@ -271,8 +271,8 @@ def averages(effects: pd.DataFrame) -> dict[str, float]:
 def by_updates(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs that differ in nothing but their number of updates: the sweep, and the recipe it was made from.
 
-    The paper's recipe is left out, for its rate and batch differ as well, and the crossed one, whose inter-training does. Where the sweep holds a point that the
-    recipe `trained` has too, the sweep's stays.
+    The paper's recipe is left out, for its rate and batch differ as well, and the crossed one, whose inter-training
+    does. Where the sweep holds a point that the recipe `trained` has too, the sweep's stays.
     """
     frame = runs[(runs["recipe"] == "trained") | runs["recipe"].str.startswith("updates-")]
     frame = frame.assign(own=frame["recipe"] == "trained").sort_values("own", kind="stable")

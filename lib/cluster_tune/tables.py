@@ -259,7 +259,8 @@ def learning_table(runs: pd.DataFrame, seconds: bool = True) -> pd.DataFrame:
     """
     stats.single(runs, "dataset")
     runs = stats.consistent(runs)
-    runs = runs.assign(setting=pd.Categorical(runs["setting"], TITLES), recipe=pd.Categorical(runs["recipe"], runs["recipe"].unique()))
+    orders = {"setting": list(TITLES), "recipe": runs["recipe"].unique()}
+    runs = runs.assign(**{key: pd.Categorical(runs[key], order) for key, order in orders.items()})
     rows = [(recipe, int(budget), TITLES[setting], *_learned(chosen))
             for (recipe, budget, setting), chosen in runs.groupby(["recipe", "budget", "setting"], observed=True)]
     columns = ["Recipe", "Labels", "Setting", "Accuracy", "Macro-F1", "Runs", "Updates", "Seconds a run"]
