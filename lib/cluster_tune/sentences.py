@@ -139,19 +139,19 @@ def devices_in_words(runs: pd.DataFrame) -> Prose:
 
 
 def training_in_words(measured: pd.DataFrame) -> Prose:
-    """How many times as fast as both kinds of Trainer this package trains and predicts, on each machine."""
-    said = []
+    """How many times as fast as both kinds of Trainer this package trains and predicts, a line of a Markdown list a machine."""
+    lines = []
     for machine, part in measured.groupby("machine", sort=False):
         ways = part.set_index("way")
         ours, slow, tuned = (ways.loc[way] for way in ("ours", "authors", "tuned"))
-        said.append(
+        said = [
             f"On {machine}, this package trains on {number(ours['train_texts_a_second'], 0)} texts a second in {ours['precision']}, "
             f"{number(slow['ours_is_train_times'])} times as many as a `Trainer` set up as the authors train and "
             f"{number(tuned['ours_is_train_times'])} times as many as a tuned one. It predicts "
             f"{number(ours['predict_texts_a_second'], 0)} texts a second, {number(slow['ours_is_predict_times'])} and "
             f"{number(tuned['ours_is_predict_times'])} times as many. At most it holds {number(ours['peak_mb'], 0)} MB, where "
             f"they hold {number(slow['peak_mb'], 0)} and {number(tuned['peak_mb'], 0)} MB."
-        )
+        ]
         if ours["precision"] == slow["precision"]:  # a forward pass is a third of an update's arithmetic
             share = ours["matrix_share"] * ours["predict_texts_a_second"] / (3 * ours["train_texts_a_second"])
             said.append(
@@ -166,7 +166,8 @@ def training_in_words(measured: pd.DataFrame) -> Prose:
                 f"{number(five['train_texts_a_second'] / slow['train_texts_a_second'])} and "
                 f"{number(five['train_texts_a_second'] / tuned['train_texts_a_second'])} times as many as by these."
             )
-    return Prose(" ".join(said))
+        lines.append(f"- {' '.join(said)}")
+    return Prose("\n".join(lines))
 
 
 def fixed_in_words(fixed: pd.DataFrame, measured: pd.DataFrame, updates: int = 10, batch: int = 64) -> Prose:
