@@ -813,11 +813,18 @@ def test_a_blank_line_is_an_empty_text_where_there_is_one_column(tmp_path):
     assert datasets.read(str(tmp_path / "both.csv"))["text"].tolist() == ["a", "b"]
 
 
+def test_a_message_counts_lines_from_the_top_of_the_file_blank_ones_too(folders):
+    for above, line in {"": 3, "\n": 4, " \t\n\r\n": 5}.items():
+        assert f"Expected 2 fields in line {line}, saw 3" in refused(write(folders / "ragged.csv", above + "text,label\na,b\nc,d,e\n"))
+    assert "is empty" in refused(write(folders / "blank.csv", "\n \n\t\n"))
+
+
 def test_a_text_that_begins_with_a_quote_does_not_swallow_the_rows_after_it(folders):
     """Many tools write tab-separated files without any quoting."""
     says = "lines 2 to 4 of 'plain.tsv' are one cell by their quotes, which then goes on; put quotes around all of a cell"
     content = 'text\tlabel\n"Hello she said\ta\nsecond\tb\n"Bye" he said\ta\nlast\tb\n'
     assert says in refused(write(folders / "plain.tsv", content))
+    assert says.replace("2 to 4", "5 to 7") in refused(write(folders / "plain.tsv", "\n \t\n\r\n" + content))
     inside = 'text\tlabel\n"Hello" she said\ta\nsecond\tb\n"Bye" he said\ta\n'  # each on a line of its own: nothing is lost but quotes
     assert len(datasets.read(str(write(folders / "inside.tsv", inside)))) == 3
     quoted = 'text,label\n"He said ""hello"", twice\nand left",a\nsix 6" nails,b\n'

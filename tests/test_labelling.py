@@ -189,7 +189,9 @@ def test_labels_that_were_there_are_kept_under_another_name(file, learn, capsys,
 def test_checks_that_are_not_of_this_work_are_kept_under_another_name(file, learn, tmp_path):
     mine = b"date,amount\n2026-01-01,5\n"
     (tmp_path / "checks.csv").write_bytes(mine)
-    learn(file, out=".", settings=["base"])
+    said = []
+    learn(file, out=".", settings=["base"], report=lambda event, facts: said.append(facts.get("what")) if event == "said" else None)
+    assert said == ["note: another 'checks.csv' was there, which is 'checks.1.csv' now"]
     assert (tmp_path / "checks.1.csv").read_bytes() == mine
     learn(file, out=".", settings=["base"])
     assert not (tmp_path / "checks.2.csv").exists()

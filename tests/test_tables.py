@@ -211,6 +211,7 @@ def test_both_recipes_side_by_side():
     assert list(table.loc["b"]) == ["–", "50.0", "40.0", "–", "–", "–", "–"]
     assert list(table.loc["style"]) == ["–"] * 7
     assert "[30.0,\u00a030.0]" in tables.show(table)._repr_html_()  # an interval is not cut in two
+    assert "<td>&lt;\u00a0.001</td>" in tables.show(pd.DataFrame({"p": ["< .001"]}))._repr_html_()
 
 
 def test_what_others_print_for_a_plain_model():

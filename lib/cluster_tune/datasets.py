@@ -588,14 +588,17 @@ def _read_jsonl(path: Path) -> pd.DataFrame:
 
 def _read_csv(path: Path, separator: str) -> pd.DataFrame:
     """Every cell as text: a text may well be 'NA' or '1.0'."""
-    content = re.sub(r"\A(?:[ \t]*[\r\n]+)+", "", _decoded(path))
+    content = _decoded(path)
     _check_separator(content, path, separator)
     _check_quotes(content, path, separator)
     try:
-        # Where there is one column, a blank line is a row: an empty text, that others may keep their numbers.
-        single = separator not in re.split(r"[\r\n]", content, maxsplit=1)[0]
+        # Where there is one column, a blank line is a row: an empty text, that others may keep their numbers. Those before
+        # the names of the columns are skipped, not taken off: a message counts lines as an editor does.
+        above, first = re.match(r"((?:[ \t]*(?:\r\n|\r|\n))*)(.*)", content).groups()
+        single = separator not in first
         content = content.rstrip("\r\n") if single else content
-        frame = pd.read_csv(io.StringIO(content), sep=separator, dtype=str, keep_default_na=False, skip_blank_lines=not single)
+        how = {"skiprows": len(above.splitlines()), "skip_blank_lines": not single}
+        frame = pd.read_csv(io.StringIO(content), sep=separator, dtype=str, keep_default_na=False, **how)
     except pd.errors.EmptyDataError:
         raise InputError(f"'{path.name}' is empty; it needs a line of column names and then a row a text") from None
     except (pd.errors.ParserError, csv.Error) as error:

@@ -521,7 +521,7 @@ class _Study:
         """Bring the model to the starting point: the pretrained weights, inter-trained where the setting asks so; and
         look at its embeddings if nobody has."""
         if self.machine.load():
-            self.report("machine", {"what": self.machine.in_words()})
+            self.report("said", {"what": self.machine.in_words()})
         self.machine.model.load_state_dict(self.machine.pretrained)
         if start.setting != "base":
             self._inter_trained(start)

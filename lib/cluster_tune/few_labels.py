@@ -431,7 +431,7 @@ def _compute(views: Views, cells: list[tuple[str, int]], repetitions: list[int],
                 _add(views, rows[-1:])
             what = f"{views.data.name} {method} {budget}: mean accuracy {np.mean([row['accuracy'] for row in rows]):.3f}"
             report("done", {"what": what, "count": len(left)})
-    report("stored", {"what": f"{views.data.name}: every accuracy is in '{results.place('few_labels', _keys(views))}'"})
+    report("said", {"what": f"{views.data.name}: every accuracy is in '{results.place('few_labels', _keys(views))}'"})
 
 
 def _keys(views: Views) -> dict[str, str]:

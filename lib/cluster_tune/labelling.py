@@ -266,9 +266,9 @@ class _Work:
             file.unlink(missing_ok=True)
 
     def make_room(self) -> None:
-        """Set a `checks.csv` aside that is of other texts, of another way to learn from them, or no table of checks."""
-        if self._known().empty:
-            results.set_aside(self.folder / CHECKS)
+        """Set a `checks.csv` aside that is of other texts, of another way to learn from them, or no table of checks; and say so."""
+        if self._known().empty and (moved := results.set_aside(self.folder / CHECKS)):
+            self.report("said", {"what": f"note: another '{CHECKS}' was there, which is '{moved}' now"})
 
     def _known(self) -> pd.DataFrame:
         """The checks of before on the same texts in the same way."""

@@ -57,10 +57,6 @@ class Progress:
             self.left += facts["texts"]
             self.bar.bar_format = BAR
 
-    def machine(self, facts: dict) -> None:
-        """What computes from here on."""
-        self.line(facts["what"])
-
     def stage(self, facts: dict) -> None:
         self.note(facts["what"])
         self.bar.refresh()
@@ -86,12 +82,8 @@ class Progress:
         self.line(facts["what"])
         self.bar.update(facts["count"])
 
-    def left_out(self, facts: dict) -> None:
-        """What will not be computed, and why."""
-        self.line(facts["what"])
-
-    def stored(self, facts: dict) -> None:
-        """Where to look at what was computed."""
+    def said(self, facts: dict) -> None:
+        """What is no work done: what computes, what is left out and why, where things are."""
         self.line(facts["what"])
 
     def line(self, text: str) -> None:

@@ -242,7 +242,7 @@ def ensure(
         report("plan", {"dataset": texts.data.name, **wanted})
         if too_few:
             why = f"left out with {', '.join(map(str, too_few))} labels, fewer than its {design.N_CLUSTERS} clusters"
-            report("left_out", {"what": f"{texts.data.name} {CLUSTERS}: {why}"})
+            report("said", {"what": f"{texts.data.name} {CLUSTERS}: {why}"})
         if any(map(needs_glove, [*partitions, *(method for method, *_ in missing)])):
             glove.find(optional=True)
         _Study(texts, report).compute(partitions, missing, seeds)

@@ -1077,7 +1077,7 @@ class Shown:
 def _as_html(frame: pd.DataFrame) -> str:
     with pd.option_context("display.max_colwidth", None):
         table = frame.to_html(index=False, escape=True, border=0, na_rep=MISSING)
-    for apart in (" ± ", " %"):  # a number stays in one line, also in a narrow column
+    for apart in (" ± ", " %", "&lt; "):  # a number stays in one line, also in a narrow column
         table = table.replace(apart, apart.replace(" ", "\u00a0"))
     table = re.sub(r"(\[−?[\d.]+,) (−?[\d.]+\])", "\\1\u00a0\\2", table)  # and so does an interval
     # Both classes keep MathJax out, in the book and in a notebook: "$5 ... $6" is a text's own business.
