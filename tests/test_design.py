@@ -116,6 +116,12 @@ def test_groups_have_names():
 
 def test_other_data_sets_take_the_place_of_the_profiles():
     assert {run.dataset for run in design.runs("cpu", ["mine.csv"])} == {"mine.csv"}
+    some = design.runs("paper", ["mine.csv"], budgets=[512, 64])
+    assert some == [run for run in design.runs("paper", ["mine.csv"]) if run.budget in (64, 512)] and len(some) > 40
+    assert {run.budget for run in design.runs("paper", ["20_newsgroups"], budgets=[64])} == {128}  # which stands in for it
+    assert {run.budget for run in design.runs("paper", budgets=[768])} == {768}  # in some blocks only
+    with pytest.raises(InputError, match="profile 'smoke' has no runs with 999 labels; it has "):
+        design.runs("smoke", budgets=[999])
     assert not any(run.recipe in design.SWEEP for run in design.runs("cpu", ["mine.csv"]))
     assert any(run.recipe in design.SWEEP for run in design.runs("cpu", ["isear"]))
     with pytest.raises(InputError, match="unknown profile 'papr'; did you mean 'paper'"):

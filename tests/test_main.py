@@ -102,6 +102,7 @@ def test_columns_of_other_names(texts, tiny_folder, sea_and_sky, capsys):
         (["grid", "--profile", "smoke", "--shard", ""], "shard '' is not one of so many"),
         (["grid", "--profile", "smoke", "--only", ""], "--only: nothing is named; name some"),
         (["grid", "--profile", "smoke", "--only", "docstrings"], "unknown group of runs 'docstrings'"),
+        (["grid", "--profile", "cpu", "--budgets", "64,100"], "profile 'cpu' has no runs with 100 labels; it has 64, 128, 256"),
         (["grid", "--datasets", ""], "--datasets: nothing is named; name some"),
         (["page", "--all", "--datasets", ","], "--datasets: nothing is named; name some"),
         (["few-labels", "texts.csv", "--budgets", ""], "--budgets: nothing is named; name some"),

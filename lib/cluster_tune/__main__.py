@@ -97,7 +97,7 @@ def _grid(options: argparse.Namespace) -> None:
 
 def _wanted(options: argparse.Namespace) -> list[design.Run]:
     """The runs of the profile that the options leave."""
-    wanted = design.runs(options.profile, options.datasets, options.encoder)
+    wanted = design.runs(options.profile, options.datasets, options.encoder, options.budgets)
     if options.only is not None:
         known = {design.group(run) for run in wanted}
         for name in options.only:
@@ -439,6 +439,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--profile", default="cpu", help=f"{', '.join(design.PROFILES)} (default: cpu)")
     one.add_argument("--datasets", type=_names, default=[], metavar="A,B", help="default: the profile's")
     one.add_argument("--encoder", default="minilm", help="minilm, bert-base, a hub id or a folder (default: minilm)")
+    one.add_argument("--budgets", type=_numbers, default=[], metavar="N,N", help="only these of the profile's numbers of labels")
     one.add_argument("--shard", metavar="I/N", help="the I-th of N shares, by inter-trained models")
     one.add_argument("--only", type=_names, metavar="A,B", help="these groups of runs, as isear.minilm.base.paper")
     one.add_argument("--mlm-epochs", type=int, metavar="N", help="passes over masked words (default: the recipe's, 30)")

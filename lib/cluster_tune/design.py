@@ -220,14 +220,20 @@ def profile(name: str) -> Profile:
     return PROFILES[name]
 
 
-def runs(name: str, datasets: Iterable[str] = (), encoder: str = "minilm") -> list[Run]:
-    """Every run of the profile called `name`, without repetition; `datasets`, where given, take the place of its own.
+def runs(name: str, datasets: Iterable[str] = (), encoder: str = "minilm", budgets: Iterable[int] = ()) -> list[Run]:
+    """Every run of the profile called `name`, without repetition; `datasets`, where given, take the place of its own, and
+    of its budgets are left those that `budgets` names, where any are. InputError for one that it does not have.
 
     Block by block, and so the small budgets of all data sets before the large ones of any. A block for some data sets
     only is left out for others. Where a data set begins above a budget (`SMALLEST`), its first one stands in.
     """
-    plan, wanted = profile(name), tuple(datasets)
-    return list(dict.fromkeys(run for block in plan.blocks for run in _block(block, wanted or plan.datasets, encoder)))
+    plan, wanted, sizes = profile(name), tuple(datasets), set(budgets)
+    if absent := sizes - (known := {budget for block in plan.blocks for budget in block.budgets}):
+        there = ", ".join(map(str, sorted(known)))
+        raise InputError(f"profile '{name}' has no runs with {min(absent)} labels; it has {there}: choose among these")
+    blocks = [replace(block, budgets=tuple(budget for budget in block.budgets if not sizes or budget in sizes)) for block in plan.blocks]
+    left = [block for block in blocks if block.budgets]
+    return list(dict.fromkeys(run for block in left for run in _block(block, wanted or plan.datasets, encoder)))
 
 
 def _block(block: Block, datasets: Iterable[str], encoder: str) -> Iterator[Run]:
