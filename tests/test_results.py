@@ -205,7 +205,9 @@ def test_of_runs_on_masked_words_as_many_with_either_number_the_larger_is_taken(
     for name, epochs in {"a1": 3, "b2": 30, "c3": 10}.items():
         results.write(record(name, setting="mlm", n_clusters=0, mlm_epochs=epochs))
     results.write(record("d4", setting="base", n_clusters=0, mlm_epochs=0))
+    results.write(record("e5", n_clusters=20, setting="mlm+clust", mlm_epochs=10))
     assert set(results.load()["run_id"]) == {"b2", "d4"}
+    assert set(results.load(passes=True)["run_id"]) == {"a1", "b2", "c3", "d4"}
 
 
 def test_numbers_of_epochs_on_masked_words_are_never_mixed(store):

@@ -214,6 +214,24 @@ def test_all_settings_side_by_side():
         tables.settings_table(trained(), PRINTED)
 
 
+def test_what_more_passes_over_masked_words_change():
+    """Set a has 5 and 30 passes: IT:MLM falls by 10 points on every sample, IT:MLM+CLUST has one sample of 30; b has 5 alone."""
+    frame = pd.concat([
+        both([0.2, 0.4, 0.3], [0.5, 0.7, 0.6]).assign(mlm_epochs=0), runs([0.3, 0.5, 0.4], "mlm").assign(mlm_epochs=5),
+        runs([0.2, 0.4, 0.3], "mlm").assign(mlm_epochs=30), runs([0.6, 0.6], "mlm+clust").assign(mlm_epochs=5),
+        runs([0.7], "mlm+clust").assign(mlm_epochs=30), both([0.1], [0.2], dataset="b").assign(mlm_epochs=0),
+        runs([0.3, 0.3, 0.3], "mlm", dataset="b").assign(mlm_epochs=5)], ignore_index=True)  # fmt: skip
+    table = tables.passes_table(frame, {"a": "Set A"})
+    assert table.iloc[:, 2:].to_numpy().tolist() == [
+        ["0", "30.0 ± 5.8", "60.0 ± 5.8"], ["5", "40.0 ± 5.8", "60.0 ± 0.0"], ["30", "30.0 ± 5.8", "70.0"]]  # fmt: skip
+    assert set(table["Data set"]) == {"Set A"} and set(table["Labels"]) == {"64"}
+    assert sentences.passes_in_words(frame, {"a": "Set A"}) == (
+        "- Set A, IT:MLM, 30 passes in place of 5: −10.0 [−10.0, −10.0] at 64 labels.")
+    assert "No data set" in sentences.passes_in_words(frame[frame["mlm_epochs"] != 30])
+    with pytest.raises(InputError, match="recipe"):
+        tables.passes_table(pd.concat([frame, trained()]))
+
+
 def test_advice_is_what_the_runs_come_to():
     """Training is worth 40 points on a and inter-training then nothing clear; on b nothing can be said."""
     recipe = SimpleNamespace(batch_size=16, min_updates=100)

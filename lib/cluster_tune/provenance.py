@@ -32,6 +32,7 @@ TAG = "provenance"  # of the cells made here
 SEEN = {"image/png", "image/svg+xml", "text/html"}  # an output with one of these is a figure or a table
 FIRST = "import cluster_tune.provenance as _provenance\n_reads = _provenance.watch()"
 LAST = "_provenance.report(_reads)"
+VARIED = ("mlm_epochs", "n_clusters", "inter_epochs")  # what runs of the same keys may differ in
 READERS = ("load", "of", "table", "published", "benchmark")  # of `results`
 COMPUTING = ("cluster_tune.experiment", "cluster_tune.reference", "cluster_tune.few_labels")  # they read to know what is missing
 
@@ -167,7 +168,8 @@ def facts(frame: pd.DataFrame | None, runs: Collection[Run] = ()) -> dict:
     for column in ("encoder", "recipe"):
         said[column] = sorted(set(frame[column].dropna().astype(str)) - {""}) if column in frame else []
     if "run_id" in frame:
-        conditions = frame[[key for key in results.KEYS if key != "repetition"]].drop_duplicates()
+        keys = [key for key in (*results.KEYS, *VARIED) if key in frame and key != "repetition"]
+        conditions = frame[keys].drop_duplicates()
         said["wanted"] = len(runs) or len(conditions) * len(design.REPETITIONS)
     return said
 

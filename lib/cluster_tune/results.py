@@ -172,14 +172,16 @@ def load(
     data_fingerprint: str | Collection[str] | None = None,
     clustering: str | None = None,
     aside: bool = False,
+    passes: bool = False,
 ) -> pd.DataFrame:
     """The tidy frame of finished runs, one a row, sorted by its keys; the arguments, one value or several each, narrow
     it down.
 
     `clustering` keeps the runs that use it and those that use none. Runs with another number of clusters, or of epochs
-    on them, than the paper's stand aside: with `aside` they are there, too. Numbers of epochs on masked words are never
+    on them, than the paper's stand aside: with `aside` they are there, too. Numbers of epochs on masked words are not
     mixed: of a data set's runs under a recipe, in both settings with masked words, those of the number that most runs
-    have are taken, so that a grid of more epochs that has begun takes nothing away; of two alike the larger.
+    have are taken, so that a grid of more epochs that has begun takes nothing away; of two alike the larger. With
+    `passes`, or `aside`, all numbers are there.
     """
     loose = _typed(_framed(records()))  # before the archive: another process may be gathering them
     parts = [part for part in (_archive(), loose) if len(part)]
@@ -187,6 +189,7 @@ def load(
     frame = frame.drop_duplicates("run_id", keep="last")
     if not aside:
         frame = frame[(frame["n_clusters"] == 0) | ((frame["n_clusters"] == N_CLUSTERS) & (frame["inter_epochs"] == 1))]
+    if not (aside or passes):
         frame = frame[frame["mlm_epochs"] == _usual_epochs(frame)]
     wanted = {
         "dataset": dataset,

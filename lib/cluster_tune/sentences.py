@@ -14,7 +14,7 @@ from cluster_tune import stats
 from cluster_tune.errors import InputError
 from cluster_tune.tables import (
     CLUSTERINGS, CROSSED, FEW, FEWER, HURTS, KINDS, NONE, ONLY, OTHERS, PAPERS_WORD_EPOCHS, PARTLY, RECIPES, REFERENCE, REMAINS, SEPARATION,
-    TITLES, UNCLEAR, UNTRAINED, WORDS, beyond_half, budgets_of, counted_texts, crossed, difference, interval, judged, lead, number, p_value,
+    TITLES, UNCLEAR, UNTRAINED, WORDS, beyond_half, budgets_of, counted_texts, crossed, difference, further_passes, interval, judged, lead, number, p_value,
     end, percent, points, printed_effects, stage, thousands, whole,
 )  # fmt: skip
 
@@ -638,6 +638,19 @@ def settings_in_words(runs: pd.DataFrame, published: pd.DataFrame, titles: Mappi
         found = [(name, stats.differences(both)) for name, both in matched.groupby("dataset", sort=False) if len(both) >= FEW]
         lines += [f"- {_counted(found, [name for name, _ in found], titles, TITLES[after], TITLES[before])}"] if found else []
     return Prose("\n".join(lines) or "There are too few runs with masked words yet.")
+
+
+def passes_in_words(runs: pd.DataFrame, titles: Mapping[str, str] | None = None) -> Prose:
+    """What more passes over masked words change under one recipe, on the same samples of labels: a line a data set, setting and
+    pair of numbers of passes."""
+    lines = {}
+    for name, budget, setting, fewer, more, matched in further_passes(runs):
+        if len(matched) >= FEW:
+            changed = f"{points(stats.differences(matched))} at {budget}"
+            lines.setdefault((name, setting, fewer, more), []).append(changed)
+    return Prose("\n".join(
+        f"- {(titles or {}).get(name, name)}, {TITLES[setting]}, {more} passes in place of {fewer}: {listed(changes)} labels."
+        for (name, setting, fewer, more), changes in lines.items()) or "No data set has runs with several numbers of passes yet.")
 
 
 def advice_in_words(

@@ -6,10 +6,10 @@ refused, never averaged. Nothing here computes a statistic (`stats` does) or dra
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from html import escape
-from itertools import product
+from itertools import pairwise, product
 
 import pandas as pd
 
@@ -820,6 +820,37 @@ def settings_table(runs: pd.DataFrame, published: pd.DataFrame, titles: Mapping[
             rows[(titles or {}).get(name, name)] = {"Labels": str(budget)} | {
                 title: accuracy(means.get(setting, float("nan")), errors.get(setting, float("nan"))) for setting, title in TITLES.items()}
     return pd.DataFrame(rows).T.rename_axis("Data set")
+
+
+def passes_table(runs: pd.DataFrame, titles: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Accuracy (%, mean ± SEM) by the number of passes over masked words, alone and with clusters after them; none are the plain
+    model and IT:CLUST. For data sets and budgets with several numbers of passes; `runs` are of one recipe."""
+    rows = []
+    for (name, budget), part in _several_passes(runs):
+        for epochs, found in part.groupby("mlm_epochs"):
+            scores = found.groupby(found["setting"].str.endswith("clust"))["accuracy"]
+            means, errors = scores.mean(), scores.agg(stats.sem)
+            cells = [accuracy(means.get(after, float("nan")), errors.get(after, float("nan"))) for after in (False, True)]
+            rows.append(((titles or {}).get(name, name), str(budget), str(epochs), *cells))
+    return pd.DataFrame(rows, columns=["Data set", "Labels", "Passes over masked words", "and no more", "and then the clusters"])
+
+
+def further_passes(runs: pd.DataFrame) -> Iterator[tuple[str, int, str, int, int, pd.DataFrame]]:
+    """What more passes change: data set, budget, setting, the fewer and the more passes, and the accuracies of both on the same
+    samples, as `stats.matched`; for each two neighbouring numbers of passes above 0."""
+    for (name, budget), part in _several_passes(runs):
+        for setting, found in part[part["mlm_epochs"] > 0].groupby("setting", sort=False):
+            by = dict(tuple(found.groupby("mlm_epochs")))
+            for fewer, more in pairwise(sorted(by)):
+                yield name, budget, setting, fewer, more, stats.matched(by[fewer], by[more])
+
+
+def _several_passes(runs: pd.DataFrame) -> Iterator[tuple[tuple[str, int], pd.DataFrame]]:
+    """The runs of each data set and budget that have several numbers of passes over masked words."""
+    stats.single(runs, "recipe")
+    for key, part in runs.groupby(["dataset", "budget"], sort=False):
+        if part.loc[part["mlm_epochs"] > 0, "mlm_epochs"].nunique() > 1:
+            yield key, part
 
 
 def sweep_table(runs: pd.DataFrame, titles: Mapping[str, str] | None = None) -> pd.DataFrame:
