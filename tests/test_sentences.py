@@ -198,6 +198,11 @@ def test_which_stage_makes_the_difference():
     assert "is clearly below plain on 1 of 1 (Set A); too few runs so far: b and style." in first
     assert "is clearly above that at the paper's rate on 1 of 1 (Set A)" in second
     assert "so far" in sentences.crossed_in_words(trained(), PRINTED)
+    *_, gently, plain = sentences.baseline_in_words(frame, PRINTED, {"a": "Set A"}).splitlines()
+    assert gently.endswith("only fine-tuning is changed, the verdict is another on 1 of 1: Set A (inter-training hurts; above: most of the "
+                           "gain goes, nothing clear is left).") and plain.startswith("- On the same samples")
+    level = pd.concat([trained(), runs([0.71, 0.70, 0.66], "clust", recipe=tables.CROSSED)])
+    assert "only fine-tuning is changed, the verdicts are the same." in sentences.baseline_in_words(level, PRINTED)
     alike = frame[frame["recipe"] != "paper"].assign(inter_learning_rate=3e-5)
     assert "at the same rate" in sentences.crossed_in_words(alike, PRINTED)
 
@@ -208,7 +213,10 @@ def test_all_settings_side_by_side():
     table = tables.settings_table(frame, PRINTED, {"a": "Set A"})
     assert list(table.index) == ["Set A"] and table.loc["Set A", ["Labels", "IT:MLM+CLUST"]].tolist() == ["64", "60.0"]
     lines = sentences.settings_in_words(frame, PRINTED, {"a": "Set A"}).splitlines()
-    assert lines == ["- IT:MLM is clearly below plain on 1 of 1 (Set A).", "- IT:CLUST is clearly above IT:MLM on 1 of 1 (Set A)."]
+    assert lines == ["- 64 labels: IT:MLM is clearly below plain on 1 of 1 (Set A).", "- 64 labels: IT:CLUST is clearly above IT:MLM on 1 of 1 (Set A)."]
+    more = pd.concat([frame, runs([0.1, 0.1, 0.1], budget=256), runs([0.3, 0.3, 0.31], "mlm", budget=256), runs([0.9] * 3, "mlm", budget=8)])
+    lines = sentences.settings_in_words(more, PRINTED, {"a": "Set A"}).splitlines()
+    assert lines[1] == "- 256 labels: IT:MLM is clearly above plain on 1 of 1 (Set A)." and len(lines) == 3  # none below Table 2's budget
     assert "too few runs" in sentences.settings_in_words(frame[frame["setting"] == "base"], PRINTED)
     with pytest.raises(InputError, match="recipe"):
         tables.settings_table(trained(), PRINTED)
@@ -253,6 +261,7 @@ def test_nmi_where_inter_training_hurts():
     lines = sentences.nmi_of_losses_in_words(frame, agreements({"a": 0.1, "b": 0.5, "style": 0.05}), PRINTED, "trained", {"a": "Set A"}).splitlines()
     assert lines == ["- Clearly hurt with at least one number of labels: Set A (0.10).", "- Clearly helped with at least one number of labels: style (0.05).",
                      "- Neither, with any number: b (0.50).",
+                     "- Corrected together (Holm over 3 t-tests), hurt remain Set A at 64, and helped style at 128.",
                      "- Hurt are 0 of the 1 whose NMI is above their median, 0.10 and 1 of the 2 whose NMI is not above their median, 0.10."]
     none = sentences.nmi_of_losses_in_words(frame[frame["dataset"] == "b"], agreements({"a": 0.1}), PRINTED, "trained")
     assert none.startswith("- Clearly hurt with at least one number of labels: none.") and "Neither, with any number: b (–)." in none
@@ -272,8 +281,8 @@ def test_the_sweep_as_numbers_and_in_words():
     assert table.to_numpy().tolist()[0] == ["Set A", 64, 10, "20.0", "50.0", "+30.0 [30.0, 30.0]", 3]
     lines = sentences.sweep_in_words(swept(), ["a", "b"], [64], {"a": "Set A"}).splitlines()
     assert lines == ["- Set A, 64 labels: IT:CLUST beside plain is +30.0 [30.0, 30.0] points after 10 updates and "
-                     "−10.0 [−10.0, −10.0] after 160. Plain needs 160 updates to reach the 50.0 % that IT:CLUST has "
-                     "after 10.", "- b, 64 labels: no sweep yet."]
+                     "−10.0 [−10.0, −10.0] after 160. Plain reaches the 50.0 % that IT:CLUST has "
+                     "after 10 after more than 40 and at most 160 updates.", "- b, 64 labels: no sweep yet."]
     assert "Plain never reaches" in sentences.sweep_in_words(swept().query("updates < 100"), ["a"], [64])
     level = both([0.3] * 3, [0.2] * 3, recipe="updates-10").assign(updates=10)
     assert "not behind even" in sentences.sweep_in_words(pd.concat([level, swept().query("updates > 10")]), ["a"], [64])
@@ -491,7 +500,10 @@ def test_what_runs_were_computed_on():
     assert sentences.devices_in_words(some) == "All of them were computed on processors."
     some.loc[some.index[0], "device"] = "NVIDIA X"
     said = sentences.devices_in_words(some)
-    assert said.startswith("Of these runs 2 on processors and 1 on a graphics card (NVIDIA X) were computed.")
+    assert said.startswith("Of these runs, 2 on processors and 1 on a graphics card (NVIDIA X) were computed.")
+    assert "under one recipe are of the same kind. Along a learning curve the kind may change (on a card are runs with 64 labels)" in said
+    crossing = sentences.devices_in_words(pd.concat([some, runs([0.1, 0.2], "clust").assign(device="cpu")]))
+    assert "in 1 of 3 samples under a recipe the settings are not of one kind" in crossing
 
 
 def test_training_beside_a_trainer():

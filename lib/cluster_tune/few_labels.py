@@ -643,8 +643,9 @@ def effects(scores: pd.DataFrame) -> pd.DataFrame:
     """What each method is worth against the one it builds on, at each budget, in points of accuracy.
 
     Columns: method, against, budget, datasets (how many), better (on how many of them by the mean), only (its name where it
-    is one), difference, low, high: a 95 % interval by Student's t, over the means of the data sets, over repetitions where
-    there is one data set. Only samples that both have count.
+    is one), difference, low, high, p: a 95 % interval and a test by Student's t, over the means of the data sets, over
+    repetitions where there is one data set. Only samples that both have count. Where all differences are the same there is no
+    spread to go by, as of two models that no sample changes: neither interval nor p.
     """
     wide = 100 * scores.pivot(index=["budget", "dataset", "repetition"], columns="method", values="accuracy")
     rows = []
@@ -654,10 +655,12 @@ def effects(scores: pd.DataFrame) -> pd.DataFrame:
                 sets = {name: group.to_numpy() for name, group in part.groupby("dataset")}
                 first, alone = next(iter(sets)), len(sets) == 1
                 means = [group.mean() for group in sets.values()]
-                span = stats.t_interval(sets[first] if alone else means)
+                found = sets[first] if alone else np.array(means)
+                span, p = stats.t_interval(found), stats.paired_t(np.zeros(len(found)), found).p
+                told = (span.low, span.high, p) if np.ptp(found) > SAME else (np.nan,) * 3
                 better = sum(mean > 0 for mean in means)
-                rows.append((method, against, budget, len(sets), better, first if alone else "", span.estimate, span.low, span.high))
-    columns = ["method", "against", "budget", "datasets", "better", "only", "difference", "low", "high"]
+                rows.append((method, against, budget, len(sets), better, first if alone else "", span.estimate, *told))
+    columns = ["method", "against", "budget", "datasets", "better", "only", "difference", "low", "high", "p"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -666,7 +669,8 @@ def effects_table(scores: pd.DataFrame) -> pd.DataFrame:
     rows = [
         {"Method": TITLES[row.method], "Against": TITLES[row.against], "Labels": row.budget, "Better on": f"{row.better} of {row.datasets}",
          "Difference, points": tables.number(row.difference),
-         "95 % interval": f"{tables.end(row.low)} to {tables.end(row.high)}", "Verdict": _verdict(row)}
+         "95 % interval": tables.MISSING if np.isnan(row.low) else f"{tables.end(row.low)} to {tables.end(row.high)}",
+         "Verdict": _verdict(row)}
         for row in effects(scores).itertuples()
     ]  # fmt: skip
     return pd.DataFrame(rows)
@@ -679,7 +683,7 @@ def _verdict(row) -> str:
 
 
 def in_words(scores: pd.DataFrame) -> sentences.Prose:
-    """What helps, what hurts and what cannot be told, a list a budget."""
+    """What helps, what hurts and what cannot be told, a list a budget; and what of it is left when all are corrected together."""
     found = effects(scores)
     lines = []
     for budget, part in found.groupby("budget"):
@@ -687,10 +691,22 @@ def in_words(scores: pd.DataFrame) -> sentences.Prose:
         named = {word: [_worth(row) for row in group.itertuples()] for word, group in verdicts.groupby("verdict")}
         said = [f"  - {word}: {'; '.join(named[word])}." for word in WORDS if word in named]
         lines += [f"- With {budget} labels, in points of accuracy:", *said]
-    return sentences.Prose("\n".join(lines))
+    return sentences.Prose("\n".join([*lines, *_left(found[found["p"].notna()])]))
+
+
+def _left(found: pd.DataFrame) -> list[str]:
+    """What helps and hurts when all tests are corrected together, as a line; none without tests."""
+    if found.empty:
+        return []
+    sure = found[stats.holm(found["p"]) < 0.05]
+    sides = {word: [f"{TITLES[row.method]} at {row.budget}" for row in sure.itertuples() if (row.difference > 0) == up]
+             for word, up in (("helps", True), ("hurts", False))}
+    return [f"- Corrected together (Holm over {len(found)} tests), what helps is {sentences.listed(sides['helps']) or 'nothing'}; "
+            f"what hurts is {sentences.listed(sides['hurts']) or 'nothing'}."]
 
 
 WORDS = ("helps", "hurts", "cannot be told")
+SAME = 1e-9  # points of accuracy; the differences of equal fractions part by less
 
 
 def _worth(row) -> str:
@@ -727,12 +743,18 @@ def chosen_by_others() -> pd.DataFrame:
         "By k-means clusters": frame["ft_bert_km"].map(tables.number), "By PATRON": frame["ft_patron"].map(tables.number)})
 
 
+USB = {"fully_supervised": "fully supervised", "supervised_only": "supervised only", "pseudolabel": "pseudo-labels",
+       "meanteacher": "Mean Teacher", "vat": "VAT", "adamatch": "AdaMatch", "uda": "UDA", "fixmatch": "FixMatch",
+       "flexmatch": "FlexMatch", "crmatch": "CRMatch", "comatch": "CoMatch", "simmatch": "SimMatch", "freematch": "FreeMatch",
+       "softmatch": "SoftMatch", "remixmatch": "ReMixMatch"}  # fmt: skip
+
+
 def semi_supervised_by_others() -> pd.DataFrame:
     """The USB benchmark's error rates (%) of semi-supervised algorithms on two of the data sets."""
     frame, titles = results.published("peer_usb"), datasets.titles()
     named = {"ag_news": titles["ag_news"], "yahoo": titles["yahoo_answers"]}
     columns = {column: f"{named[column.rpartition('_')[0]]}, {int(column.rpartition('_')[2]):,} labels" for column in frame.columns[1:]}
-    return pd.DataFrame({"Algorithm": frame["algorithm"].str.replace("_", " ")} | {
+    return pd.DataFrame({"Algorithm": frame["algorithm"].map(USB)} | {
         title: frame[column].map(lambda rate: tables.number(rate, 2)) for column, title in columns.items()})
 
 

@@ -130,12 +130,21 @@ def word_epochs_in_words(frame: pd.DataFrame, titles: Mapping[str, str] | None =
 
 
 def devices_in_words(runs: pd.DataFrame) -> Prose:
-    """What the runs were computed on, where that is more than one kind of device."""
+    """What the runs were computed on, where that is more than one kind of device; and whether two settings are ever compared
+    across them."""
     counts = runs["device"].replace({"cpu": "processors"}).value_counts()
     if len(counts) < 2:
         return Prose(f"All of them were computed on {counts.index[0]}.")
     told = [f"{whole(n)} on {device if device == 'processors' else f'a graphics card ({device})'}" for device, n in counts.items()]
-    return Prose(f"Of these runs {listed(told)} were computed. Each kind of device inter-trained models of its own, from the same seed.")
+    kinds = runs.groupby(["dataset", "recipe", "budget", "repetition"])["device"].nunique()
+    along = runs.groupby(["dataset", "recipe"])["device"].nunique()
+    apart = f"in {int((kinds > 1).sum())} of {len(kinds)} samples under a recipe the settings are not of one kind" if (kinds > 1).any() else (
+        "all settings of one sample of labels under one recipe are of the same kind")
+    mixed = listed(sorted({str(budget) for name, recipe in along.index[along > 1]
+                           for budget in runs.loc[(runs["dataset"] == name) & (runs["recipe"] == recipe) & (runs["device"] != "cpu"), "budget"]}, key=int))
+    bend = f" Along a learning curve the kind may change (on a card are runs with {mixed} labels), and with it the inter-trained model." if mixed else ""
+    return Prose(f"Of these runs, {listed(told)} were computed. Each kind of device inter-trained models of its own, from the same seed; "
+                 f"{apart}.{bend}")
 
 
 def training_in_words(measured: pd.DataFrame) -> Prose:
@@ -549,6 +558,11 @@ def verdicts(
     return Prose("\n".join(lines))
 
 
+IN_SHORT = {UNTRAINED: "most of the gain goes, nothing clear is left", PARTLY: "most of the gain goes, a clear one remains",
+            REMAINS: "a clear gain remains, not clearly less than half", ONLY: "a clear gain under the trained recipe only",
+            HURTS: "inter-training hurts", UNCLEAR: "undecided", NONE: "no clear gain to explain", FEWER: "too few runs"}
+
+
 def baseline_verdict(
     first: stats.Interval | None, kept: stats.Interval | None, half: stats.Interval | None
 ) -> str:
@@ -579,10 +593,25 @@ def _both_recipes(runs: pd.DataFrame, published: pd.DataFrame) -> dict[str, tupl
             for name in budgets_of(published)}
 
 
+def _gently_judged(runs: pd.DataFrame, published: pd.DataFrame, titles: Mapping[str, str] | None) -> list[str]:
+    """On which data sets the verdict is another where only fine-tuning is changed, as a line; none without such runs."""
+    kinds = {name: judged(*both) for name, both in _both_recipes(runs, published).items()}
+    known = {name: both[0] for name in kinds if (both := crossed(runs, name, published)) is not None}
+    if not known:
+        return []
+    first = {name: difference(runs, name, "paper", published) for name in known}
+    others = {name: judged(first[name], kept, beyond_half(runs, name, published, CROSSED)) for name, kept in known.items()}
+    told = [f"{(titles or {}).get(name, name)} ({IN_SHORT[kind]}; above: {IN_SHORT[kinds[name]]})"
+            for name, kind in others.items() if kind != kinds[name]]
+    what = "- The recipes also inter-train at different rates. Where the rate is the paper's and only fine-tuning is changed, the verdict"
+    return [f"{what} is another on {len(told)} of {len(known)}: {listed(told)}." if told else f"{what}s are the same."]
+
+
 def baseline_in_words(
     runs: pd.DataFrame, published: pd.DataFrame, titles: Mapping[str, str] | None = None
 ) -> Prose:
-    """The answer in short: on how many data sets which verdict falls, and what training does to the plain model."""
+    """The answer in short: on how many data sets which verdict falls, also where only fine-tuning is changed if `runs` has
+    that, and what training does to the plain model."""
     kinds: dict[str, list[str]] = {}
     for name, both in _both_recipes(runs, published).items():
         kinds.setdefault(judged(*both), []).append((titles or {}).get(name, name))
@@ -596,7 +625,7 @@ def baseline_in_words(
     total = sum(map(len, kinds.values()))
     lines = [f"- On {len(kinds[kind])} of {total} data sets {words}: {listed(kinds[kind])}."
              for kind, words in told.items() if kind in kinds]
-    return Prose("\n".join([*lines, *_plain_beats(runs, published, titles)]))
+    return Prose("\n".join([*lines, *_gently_judged(runs, published, titles), *_plain_beats(runs, published, titles)]))
 
 
 def _plain_beats(runs: pd.DataFrame, published: pd.DataFrame, titles: Mapping[str, str] | None) -> list[str]:
@@ -629,14 +658,15 @@ def crossed_in_words(runs: pd.DataFrame, published: pd.DataFrame, titles: Mappin
 
 
 def settings_in_words(runs: pd.DataFrame, published: pd.DataFrame, titles: Mapping[str, str] | None = None) -> Prose:
-    """What masked words add, and what clusters add to them, at the budget of Table 2 and under one recipe: a line a pair of
-    settings."""
+    """What masked words add, and what clusters add to them, under one recipe: a line a pair of settings and number of labels,
+    from the budgets of Table 2 on."""
     stats.single(runs, "recipe")
-    lines = []
+    least, lines = budgets_of(published), []
     for before, after in (("base", "mlm"), ("clust", "mlm+clust"), ("mlm", "mlm+clust"), ("mlm", "clust")):
-        matched = stats.pairs(runs[runs["budget"] == runs["dataset"].map(budgets_of(published))], before, after)
-        found = [(name, stats.differences(both)) for name, both in matched.groupby("dataset", sort=False) if len(both) >= FEW]
-        lines += [f"- {_counted(found, [name for name, _ in found], titles, TITLES[after], TITLES[before])}"] if found else []
+        for budget, matched in stats.pairs(runs[runs["budget"] >= runs["dataset"].map(least)], before, after).groupby("budget"):
+            found = [(name, stats.differences(both)) for name, both in matched.groupby("dataset", sort=False) if len(both) >= FEW]
+            told = f"- {budget} labels: {_counted(found, [name for name, _ in found], titles, TITLES[after], TITLES[before])}"
+            lines += [told] if found else []
     return Prose("\n".join(lines) or "There are too few runs with masked words yet.")
 
 
@@ -673,7 +703,7 @@ def advice_in_words(
     then = f"The most that inter-training then adds is {best}" if found[most] > 0 else f"Inter-training then adds nothing: at best {best}"
     return Prose("\n".join([
         f"- Training the plain model for longer, by the trained recipe in place of the paper's, changes its accuracy by {_from_to(ends)}. "
-        f"{then}.", *_helps(trained, least), *_gently(runs, published), *_takes(measured, recipe)]))
+        f"{then}.", *_trains(runs, least), *_helps(trained, least), *_gently(runs, published), *_takes(measured, recipe)]))
 
 
 def nmi_of_losses_in_words(
@@ -693,28 +723,54 @@ def nmi_of_losses_in_words(
     parts = [[name for name in names if bool(nmi.get(name, -1) > middle) is above] for above in (True, False)]
     lines = [f"- {what}{' with at least one number of labels' * (what[0] == 'C')}: {listed([shown[name] for name in part]) or 'none'}."
              for what, part in said.items()]
+    tested = {key: both for key, both in matched.groupby(["dataset", "budget"]) if len(both) >= FEW}
+    ways = [[f"{(titles or {}).get(name, name)} at {budget}" for (name, budget), up in _after_holm(tested).items() if up is helps]
+            for helps in (False, True)]
+    lines += [f"- Corrected together (Holm over {len(tested)} t-tests), hurt remain {listed(ways[0]) or 'none'}, and helped "
+              f"{listed(ways[1]) or 'none'}."] if tested else []
     return Prose("\n".join([*lines, "- Hurt are " + " and ".join(
         f"{sum(name in hurt for name in part)} of the {len(part)} whose NMI is {'above' if above else 'not above'} their median, {number(middle, 2)}"
         for above, part in zip((True, False), parts, strict=True)) + "."]) if names else "There are too few runs yet.")
 
 
+def _after_holm(tested: Mapping[tuple, pd.DataFrame]) -> dict[tuple, bool]:
+    """Which of several differences stay below .05 when all paired t-tests are corrected together, and whether each is a gain."""
+    ps = stats.holm([stats.paired_t(both["before"], both["after"]).p for both in tested.values()])
+    return {key: bool(both["after"].mean() > both["before"].mean()) for (key, both), p in zip(tested.items(), ps, strict=True) if p < 0.05}
+
+
 def _helps(runs: pd.DataFrame, least: Mapping[str, int]) -> list[str]:
     """With how many labels inter-training clearly helps and hurts, as a line; none where nothing is there to compare. Where
     some numbers of labels have many data sets, those that have a few so far are left out."""
-    said, untold, by_budget = [], 0, {}
+    said, untold, by_budget, tested = [], 0, {}, {}
     for budget, part in stats.pairs(runs).groupby("budget"):
-        by_budget[budget] = [both for name, both in part.groupby("dataset") if budget >= least.get(name, budget) and len(both) >= FEW]
+        by_budget[budget] = {name: both for name, both in part.groupby("dataset") if budget >= least.get(name, budget) and len(both) >= FEW}
     most = max(map(len, by_budget.values()), default=0)
     for budget, sets in by_budget.items():
         if len(sets) < min(FEW, most):
             continue
-        clear = [gained.estimate > 0 for both in sets if not (gained := stats.differences(both)).includes_zero]
+        clear = [gained.estimate > 0 for both in sets.values() if not (gained := stats.differences(both)).includes_zero]
         untold += len(sets) - len(clear)
+        tested |= {(name, budget): both for name, both in sets.items()}
         if sets:
             said.append(f"with {budget} labels it clearly helps on {sum(clear)} and clearly hurts on {clear.count(False)} of "
                         f"{len(sets)} data set{'s' * (len(sets) > 1)}")
+    left = list(_after_holm(tested).values()) if tested else []
     rest = " On the others these runs do not tell." * bool(untold)
+    rest += f" Corrected together (Holm), {sum(left)} of these gains and {left.count(False)} of these losses remain." if said else ""
     return [f"- Inter-training, by the trained recipe: {'; '.join(said)}.{rest}"] if said else []
+
+
+def _trains(runs: pd.DataFrame, least: Mapping[str, int]) -> list[str]:
+    """With how many labels the trained recipe makes the plain model clearly better and worse than the paper's, as a line."""
+    plain, said = runs[runs["setting"] == "base"], []
+    both = stats.matched(*(plain[plain["recipe"] == name] for name in ("paper", "trained")))
+    for budget, part in both.groupby("budget"):
+        found = [stats.differences(one) for name, one in part.groupby("dataset") if budget >= least.get(name, budget) and len(one) >= FEW]
+        better, worse = (sum(gained.estimate * side > 0 and not gained.includes_zero for gained in found) for side in (1, -1))
+        said += [f"{budget} labels: {better} and {worse} of {len(found)}"] if len(found) >= FEW else []
+    return [f"- That depends on how many labels there are. On how many data sets the trained plain model is clearly better, and clearly "
+            f"worse, than under the paper's recipe: {'; '.join(said)}."] if said else []
 
 
 def _gently(runs: pd.DataFrame, published: pd.DataFrame) -> list[str]:
@@ -795,7 +851,9 @@ def _swept(part: pd.DataFrame) -> str:
         return text + " Plain is not behind even at the start."
     if reached.empty:
         return text + f" Plain never reaches {goal}."
-    return text + f" Plain needs {reached['updates'].iloc[0]:.0f} updates to reach {goal}."
+    by = reached["updates"].iloc[0]
+    before = part.loc[part["updates"] < by, "updates"].max()
+    return text + f" Plain reaches {goal} after more than {before:.0f} and at most {by:.0f} updates."
 
 
 def sizes_in_words(data: pd.DataFrame, printed: pd.DataFrame, titles: Mapping[str, str] | None = None) -> Prose:
