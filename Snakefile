@@ -3,8 +3,9 @@
 # finished is not computed again. With --config: profile=cpu encoder=minilm datasets=isear,ag_news gpu=1 threads=4 mlm_epochs=5
 import hashlib
 import re
+from pathlib import Path
 
-from cluster_tune import design, reference
+from cluster_tune import design, encoders, paths, reference
 
 PROFILE, ENCODER = config.get("profile", "smoke"), config.get("encoder", "minilm")
 CHOSEN = str(config.get("datasets", ""))
@@ -16,6 +17,9 @@ VECTORS = {group for group, runs in RUNS.items() if any(reference.needs_glove(ru
 DATASETS = sorted(set(GROUPS.values()))
 WORDS = f"--mlm-epochs {config['mlm_epochs']}" if config.get("mlm_epochs") else ""
 DEVICE = "--device cuda" if config.get("gpu") else ""  # a job that finds no GPU ends at once
+# What else decides which runs there are to do: where they are stored, by which recipes, and from which weights.
+FROM = encoders.fingerprint(encoders.resolve(ENCODER)) if Path(ENCODER).is_dir() else ENCODER
+ALSO = hashlib.sha256(repr((str(paths.results()), design.RECIPES, FROM)).encode()).hexdigest()[:16]
 DONE = f"_build/jobs/{PROFILE}"  # an empty file for each job that has ended well; results/ has the records
 
 
@@ -52,8 +56,19 @@ rule glove:
         "cluster-tune data glove"
 
 
+rule encoder:
+    output:
+        touch(DONE + "/encoder"),
+    params:
+        encoder=ENCODER,
+    localrule: True  # as the data
+    shell:
+        "cluster-tune grid --profile smoke --datasets docstrings-small --encoder {ENCODER} --dry-run"
+
+
 rule runs:
     input:
+        DONE + "/encoder",
         lambda wildcards: f"{DONE}/data/{GROUPS[wildcards.group]}",
         lambda wildcards: [DONE + "/glove"] if wildcards.group in VECTORS else [],
     output:
@@ -61,6 +76,7 @@ rule runs:
     params:  # other ones make a job that has ended run again: with more epochs, or runs that the profile did not have
         datasets=f"--datasets {CHOSEN}" if CHOSEN else "",
         words=WORDS,
+        also=ALSO,
         runs=lambda wildcards: hashlib.sha256(repr(RUNS[wildcards.group]).encode()).hexdigest()[:16],
     threads: int(config.get("threads", 1))
     resources:

@@ -116,6 +116,8 @@ def test_groups_have_names():
 
 def test_other_data_sets_take_the_place_of_the_profiles():
     assert {run.dataset for run in design.runs("cpu", ["mine.csv"])} == {"mine.csv"}
+    masked = [run for run in design.runs("paper", ["isear"]) if run.masks]
+    assert design.shard(masked, "1/1", mlm_epochs=5) == masked and design._load(masked, 5) < design._load(masked, None)
     some = design.runs("paper", ["mine.csv"], budgets=[512, 64])
     assert some == [run for run in design.runs("paper", ["mine.csv"]) if run.budget in (64, 512)] and len(some) > 40
     assert {run.budget for run in design.runs("paper", ["20_newsgroups"], budgets=[64])} == {128}  # which stands in for it

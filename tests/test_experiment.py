@@ -1,6 +1,8 @@
 """From runs to records on a tiny encoder: what is computed, what is not computed again, and what is shared."""
 
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from cluster_tune import datasets, design, encoders, experiment, glove, paths, reference, results
 from cluster_tune.errors import CannotWrite, InputError
+from cluster_tune.progress import Progress
 
 
 @pytest.fixture
@@ -248,6 +251,93 @@ def test_weights_that_are_kept_go_by_what_their_stage_uses_alone(words, asked, e
     assert name(clust) == name(clust, mlm_epochs=2) != name(clust, inter_epochs=2) != name(clust, n_clusters=5)
     mlm, both = words
     assert name(mlm) == name(mlm, n_clusters=5) != name(mlm, mlm_epochs=2) and name(both) != name(both, mlm_epochs=2)
+
+
+LEARNED = experiment.Changes(mlm_epochs=2)
+
+
+def kept(suffix=".safetensors"):
+    return list(paths.models().glob(f"*{suffix}"))
+
+
+def test_weights_stay_while_another_process_needs_them(words, ensure):
+    """A command with fewer runs, which are finished, beside a long grid."""
+    study = experiment._Study(datasets.load(words[0].dataset), experiment._Machine(words[0].encoder, "auto", "fp32"), LEARNED)
+    needs = "import sys; from cluster_tune import claims; claims.want(sys.argv[1]); print(flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", needs, study._name(study.start(words[0]))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        ensure(words[:1], changes=LEARNED)
+        assert kept()
+        other.kill()
+    ensure(words[:1], changes=LEARNED)
+    assert not kept()
+
+
+def test_kept_weights_serve_an_empty_store_and_bring_their_losses(words, ensure, heard):
+    ensure(words, changes=LEARNED, keep_models=True)
+    losses = results.table("losses", dataset="sea_and_sky")
+    shutil.rmtree(paths.results())
+    heard.clear()
+    ensure(words, changes=LEARNED, keep_models=True)
+    assert len(events(heard, "run")) == 2 and not any("inter-training" in facts["what"] for facts in events(heard, "update"))
+    pd.testing.assert_frame_equal(results.table("losses", dataset="sea_and_sky"), losses)
+
+
+def test_what_can_be_made_again_is_made_again_where_it_is_damaged(words, ensure, heard):
+    ensure(words, changes=LEARNED, keep_models=True)
+    for file in (*kept(), *(paths.data() / "partitions").glob("*.npy")):
+        file.write_bytes(file.read_bytes()[:100])
+    (paths.results() / "facts" / "sea_and_sky.csv").write_text("")
+    shutil.rmtree(paths.results() / "runs")
+    heard.clear()
+    ensure(words, changes=LEARNED)
+    assert len(events(heard, "run")) == 2 and not results.table("facts", dataset="sea_and_sky").empty
+    said = [facts["what"] for facts in events(heard, "said")]
+    assert sum("is damaged, and made anew" in what for what in said) == 2
+
+
+def test_maps_that_the_store_lacks_are_told_before_models_are_made_for_them(words, ensure, heard):
+    ensure(words[:1], changes=LEARNED)
+    for file in (paths.results() / "projection").glob("*"):
+        file.unlink()
+    heard.clear()
+    ensure(words[:1], changes=LEARNED)
+    (plan,), said = events(heard, "plan"), [facts["what"] for facts in events(heard, "said")]
+    assert plan["missing"] == 0 and plan["texts"] > 0
+    assert "sea_and_sky: maps of embeddings are not in the store and made anew, the models with them: mlm paper" in said
+
+
+def test_weights_of_another_precision_are_told(words, ensure, heard):
+    ensure(words[:1], changes=LEARNED, keep_models=True)
+    for file in kept():
+        file.rename(file.with_name(file.name.replace(".fp32.", ".bf16.")))
+    shutil.rmtree(paths.results() / "runs")
+    heard.clear()
+    ensure(words[:1], changes=LEARNED)
+    said = [facts["what"] for facts in events(heard, "said")]
+    assert "sea_and_sky mlm: what is there in bf16 is of no use to fp32; stop, and give --precision bf16, to go on from it" in said
+
+
+def test_a_finished_store_is_not_written_to(words, ensure, heard, monkeypatch):
+    ensure(words, changes=LEARNED)
+    heard.clear()
+    monkeypatch.setattr(experiment.claims, "_file", lambda: pytest.fail("claims in a store that may be read-only"))
+    ensure(words, changes=LEARNED)
+    assert [event for event, _ in heard] == ["plan"]
+
+
+def test_the_time_left_comes_to_nothing_also_where_work_was_resumed(words, capsys):
+    def stop(event, facts):
+        if event == "update" and facts["update"] == 8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        experiment.ensure(words, precision="fp32", changes=LEARNED, report=stop)
+    bar = Progress()
+    experiment.ensure(words, precision="fp32", changes=LEARNED, report=bar)
+    bar.close()
+    assert bar.read > 0 and bar.left == 0
 
 
 def test_masked_words_change_what_is_fine_tuned(words, ensure, asked):
@@ -509,7 +599,7 @@ def test_where_nothing_can_be_stored_nothing_more_is_computed(asked, ensure, hea
     assert events(heard, "run") == []
 
 
-def test_runs_in_other_hands_leave_the_model_alone(asked, ensure, monkeypatch):
+def test_runs_in_other_hands_leave_the_model_alone(asked, ensure, heard, monkeypatch):
     """A process that only waits does not load weights, which would take cores from those at work."""
     looks = []
 
@@ -524,6 +614,8 @@ def test_runs_in_other_hands_leave_the_model_alone(asked, ensure, monkeypatch):
     monkeypatch.setattr(experiment.claims, "PATIENCE", 0)
     with pytest.raises(KeyboardInterrupt):
         ensure(asked[:1])
+    said = [facts["what"] for facts in events(heard, "said")]
+    assert said == ["waiting for other processes, which have the rest in hand (sea_and_sky base paper: 1 run)"]
 
 
 @pytest.fixture

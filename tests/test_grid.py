@@ -180,6 +180,13 @@ def test_a_second_user_of_the_store_can_claim_or_is_told_in_one_line(store, monk
     with pytest.raises(CannotWrite, match="cannot write '.*claims': Permission denied; have its owner run chmod"):
         claims.there()
 
+    def full(path, *_):
+        raise OSError(28, "No space left on device", path)
+
+    monkeypatch.setattr(claims.os, "open", full)
+    with pytest.raises(CannotWrite, match="No space left on device; make room, or choose another folder"):
+        claims.there()
+
 
 @pytest.fixture
 def here(store, sea_and_sky, tmp_path, monkeypatch, tiny_folder):

@@ -192,6 +192,16 @@ def test_a_clustering_asked_for_leaves_out_the_others_and_keeps_what_uses_none(s
     assert set(results.load(clustering="sib")["run_id"]) == {"a1", "b2"}
 
 
+def test_a_table_of_runs_that_has_one_twice_is_refused(store):
+    """As after an edit, or a merge of two."""
+    results.write(record("a1"))
+    results.gather()
+    path = store / "runs.csv"
+    path.write_text(path.read_text() + path.read_text().splitlines()[1] + "\n")
+    with pytest.raises(InputError, match="run a1 is there twice.; restore it from the repository"):
+        results.load()
+
+
 def test_runs_with_other_clusters_stand_aside(store):
     results.write(record("a1"))
     results.write(record("b2", n_clusters=20))

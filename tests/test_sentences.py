@@ -281,8 +281,8 @@ def test_the_sweep_as_numbers_and_in_words():
     assert table.to_numpy().tolist()[0] == ["Set A", 64, 10, "20.0", "50.0", "+30.0 [30.0, 30.0]", 3]
     lines = sentences.sweep_in_words(swept(), ["a", "b"], [64], {"a": "Set A"}).splitlines()
     assert lines == ["- Set A, 64 labels: IT:CLUST beside plain is +30.0 [30.0, 30.0] points after 10 updates and "
-                     "−10.0 [−10.0, −10.0] after 160. Plain reaches the 50.0 % that IT:CLUST has "
-                     "after 10 after more than 40 and at most 160 updates.", "- b, 64 labels: no sweep yet."]
+                     "−10.0 [−10.0, −10.0] after 160. Plain has the 50.0 % that IT:CLUST has "
+                     "after 10 not yet after 40, and by 160.", "- b, 64 labels: no sweep yet."]
     assert "Plain never reaches" in sentences.sweep_in_words(swept().query("updates < 100"), ["a"], [64])
     level = both([0.3] * 3, [0.2] * 3, recipe="updates-10").assign(updates=10)
     assert "not behind even" in sentences.sweep_in_words(pd.concat([level, swept().query("updates > 10")]), ["a"], [64])

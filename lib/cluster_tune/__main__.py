@@ -104,7 +104,7 @@ def _wanted(options: argparse.Namespace) -> list[design.Run]:
             if name not in known:
                 raise unknown("group of runs", name, known)
         wanted = [run for run in wanted if design.group(run) in options.only]
-    return wanted if options.shard is None else design.shard(wanted, options.shard)
+    return wanted if options.shard is None else design.shard(wanted, options.shard, options.mlm_epochs)
 
 
 def _survey(wanted: list[design.Run], **how) -> None:

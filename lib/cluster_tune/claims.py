@@ -48,6 +48,42 @@ def claim(name: str) -> Iterator[bool]:
         fcntl.lockf(file, fcntl.LOCK_UN, 1, place)
 
 
+def want(name: str) -> None:
+    """Say that this process still needs what is called `name`, until `unwant` or its end; any number of processes may."""
+    _shared(name, take=True)
+
+
+def unwant(name: str) -> None:
+    """Need it no longer."""
+    _shared(name, take=False)
+
+
+def unwanted(name: str):
+    """A claim on what is called `name`, as `claim`: False where another process needs it."""
+    return claim(_wanted(name))
+
+
+def _wanted(name: str) -> str:
+    return f"wanted {name}"
+
+
+def _shared(name: str, take: bool) -> None:
+    try:
+        import fcntl
+    except ImportError:
+        return
+    file, place = _file(), _place(_wanted(name))
+    while True:
+        try:
+            return fcntl.lockf(file, (fcntl.LOCK_SH | fcntl.LOCK_NB) if take else fcntl.LOCK_UN, 1, place)
+        except OSError as error:
+            if error.errno in WITHOUT:
+                return
+            if error.errno not in TAKEN:
+                raise
+        time.sleep(PATIENCE)  # another process is about to delete it
+
+
 def there() -> bool:
     """Whether claims mean something here: the operating system and the file system of the results have locks."""
     try:
@@ -93,8 +129,9 @@ def _opened(path: Path, process: int) -> int:
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
-        why = f"cannot write '{path}': {error.strerror}"
-        raise CannotWrite(f"{why}; have its owner run chmod a+w on it, or choose another folder") from None
+        forbidden = error.errno in (errno.EACCES, errno.EPERM)
+        what = "have its owner run chmod a+w on it" if forbidden else "make room"
+        raise CannotWrite(f"cannot write '{path}': {error.strerror}; {what}, or choose another folder") from None
     with suppress(OSError):  # for whoever shares the folder, whatever the umask: it stays empty
         os.fchmod(file, 0o666)
     return file

@@ -315,17 +315,19 @@ def texts_read(runs: Iterable[Run], sizes: Mapping[str, tuple[int, int]]) -> dic
     return read
 
 
-def shard(runs: Iterable[Run], text: str) -> list[Run]:
+def shard(runs: Iterable[Run], text: str, mlm_epochs: int | None = None) -> list[Run]:
     """The runs of share `text`, such as '2/4', by groups: so many machines divide a grid among them without
-    inter-training anything twice. It depends on the grid alone, not on what is finished."""
+    inter-training anything twice. It depends on the grid alone, with its passes over masked words where they are not the
+    recipe's, and not on what is finished."""
     index, number = _fraction(text)
     groups: dict[str, list[Run]] = {}
     for run in (runs := list(runs)):
         groups.setdefault(group(run), []).append(run)
     loads, mine = [0.0] * number, set()
-    for name in sorted(groups, key=lambda name: (-_load(groups[name]), name)):
+    costs = {name: _load(some, mlm_epochs) for name, some in groups.items()}
+    for name in sorted(groups, key=lambda name: (-costs[name], name)):
         least = loads.index(min(loads))
-        loads[least] += _load(groups[name])
+        loads[least] += costs[name]
         mine |= {name} if least == index - 1 else set()
     return [run for run in runs if group(run) in mine]
 
@@ -337,7 +339,7 @@ def _fraction(text: str) -> tuple[int, int]:
     return int(index), int(number)
 
 
-def _load(runs: list[Run]) -> float:
+def _load(runs: list[Run], epochs: int | None) -> float:
     """About how many texts a group of runs reads: enough to make shards of like size."""
-    inter = 30 if runs[0].masks else int(runs[0].clusters)
+    inter = (epochs or RECIPES["paper"].mlm_epochs) if runs[0].masks else int(runs[0].clusters)
     return inter * 45_000 + sum(RECIPES[run.recipe].updates(run.budget) * RECIPES[run.recipe].batch_size * 3 + 3000 for run in runs)

@@ -9,6 +9,7 @@ the way and stored as tables. Several processes may work on the same runs: each 
 import contextlib
 import importlib.metadata
 import io
+import json
 import platform
 import time
 from collections.abc import Iterable, Sequence
@@ -150,10 +151,22 @@ def ensure(
         _check_machine(device, precision)
     done = results.finished()
     known, left_out = _studies(runs, done, (text_column, label_column), changes, (device, precision), tolerant)
-    for study in dict.fromkeys(study for study, _ in known):
-        study.plan([run for of, run in known if of is study], done, keep_models, report)
-    together = groupby(known, key=lambda pair: (pair[0], pair[0].start(pair[1])))
-    jobs = [(study, start, [run for _, run in group]) for (study, start), group in together]
+    studies = list(dict.fromkeys(study for study, _ in known))
+    try:
+        for study in studies:
+            study.plan([run for of, run in known if of is study], done, keep_models, report)
+        together = groupby(known, key=lambda pair: (pair[0], pair[0].start(pair[1])))
+        jobs = [(study, start, [run for _, run in group]) for (study, start), group in together]
+        left_out += _work_off(jobs, tolerant, report)
+    finally:
+        for study in studies:
+            study.release()
+    return list(dict.fromkeys(left_out))
+
+
+def _work_off(jobs: list[tuple["_Study", "Start", list[Run]]], tolerant: bool, report: Report) -> list[str]:
+    """Compute the runs of each start, going round those that other processes have in hand; a line for each left out."""
+    left_out, waiting = [], False
     while jobs:
         busy = []
         for study, start, group in jobs:
@@ -166,9 +179,20 @@ def ensure(
                     raise
                 left_out.append(f"{study.data.name} ({error})")
         if len(busy) == len(jobs):  # all of it in other hands
+            if not waiting:
+                report("said", {"what": f"waiting for other processes, which have the rest in hand ({_hands(jobs)})"})
+            waiting = True
             time.sleep(claims.PATIENCE)
+        else:
+            waiting = False
         jobs = busy
-    return list(dict.fromkeys(left_out))
+    return left_out
+
+
+def _hands(jobs: list[tuple["_Study", "Start", list[Run]]]) -> str:
+    """What is left, as "isear mlm paper: 5 runs"."""
+    return ", ".join(f"{study.data.name} {start.setting} {start.recipe.name}: {len(runs)} run{'s' * (len(runs) > 1)}"
+                     for study, start, runs in jobs)
 
 
 def survey(
@@ -259,6 +283,14 @@ class _Machine:
         return f"{self.encoder.name}: trained on {where}, in {self.bits}"
 
 
+def _partition(file: Path) -> np.ndarray | None:
+    """A stored partition; None where there is none, or it is not whole."""
+    try:
+        return np.load(file)
+    except (OSError, ValueError):
+        return None
+
+
 class _Study:
     """One data set with one encoder: what its runs share, made when first needed."""
 
@@ -288,15 +320,28 @@ class _Study:
         self.runs, self.keep_models, self.report = runs, keep_models, report
         self.seen = {run for run in runs if self.identity(run) in done}
         missing = [run for run in runs if run not in self.seen]
-        stages = {stage for run in missing for stage in self._stages(self.start(run))}
-        texts = sum(map(self._texts, missing)) + sum(map(self._texts_before, stages))
+        bare = [start for start in dict.fromkeys(map(self.start, runs)) if self._lacks("projection", start.keys)]
+        stages = {stage for start in {*map(self.start, missing), *bare} for stage in self._stages(start)}
+        for stage in stages:
+            claims.want(self._name(stage))
+        self.counted = {stage: self._texts_before(stage) for stage in stages}
+        texts = sum(map(self._texts, missing)) + sum(self.counted.values())
         wanted = {"wanted": len(runs), "missing": len(missing), "texts": texts}
         # To make them again would write their losses anew, which may be published.
         finished = {stage for run in self.seen for stage in self._stages(self.start(run)) if stage.setting != "base"}
         gone = sum(not self._has_weights(stage) for stage in finished - stages) if keep_models else 0
         notes = (*self.data.notes, *encoders.notes(self.encoder))
         self.report("plan", {"dataset": self.data.name, **wanted, "gone": gone, "notes": notes})
+        again = [start for start in bare if start not in set(map(self.start, missing))]
+        if again:
+            what = ", ".join(f"{start.setting} {start.keys['recipe']}" for start in again)
+            self.report("said", {"what": f"{self.data.name}: maps of embeddings are not in the store and made anew, the models with them: {what}"})
         self.describe()
+
+    def release(self) -> None:
+        """Need no inter-trained weights any more."""
+        for stage in getattr(self, "counted", ()):
+            claims.unwant(self._name(stage))
 
     def _texts(self, run: Run) -> int:
         """How many texts the run reads, for the estimate of the time left: an update reads each of its texts about
@@ -352,7 +397,7 @@ class _Study:
             return True
         # A table that does not name its weights, as older ones do not, counts as made by these.
         weights = stored.get("encoder_fingerprint", self.machine.fingerprint) != self.machine.fingerprint
-        return bool(np.any(weights) or (stored["data_fingerprint"] != self.data.fingerprint).any())
+        return bool(np.any(weights) or "data_fingerprint" not in stored or (stored["data_fingerprint"] != self.data.fingerprint).any())
 
     def _aside(self, keys: dict[str, str] | None) -> bool:
         return self.changes.aside and bool(keys and keys.get("clustering"))
@@ -402,9 +447,8 @@ class _Study:
         if clustering not in self.partitions:
             file = self._partition_file(clustering)
             with claims.waiting(file.stem):
-                if not file.is_file() or self._lacks("agreement", {"clustering": clustering}):
-                    self._cluster(clustering, file)
-            self.partitions[clustering] = np.load(file)
+                found = None if self._lacks("agreement", {"clustering": clustering}) else _partition(file)
+                self.partitions[clustering] = self._cluster(clustering, file) if found is None else found
         return self.partitions[clustering]
 
     def _partition_file(self, clustering: str) -> Path:
@@ -412,7 +456,7 @@ class _Study:
         what = {"clustering": clustering, "seed": SEED, "n_clusters": self.changes.n_clusters, "vectors": vectors}
         return paths.data() / "partitions" / f"{results.identity({**what, 'data': self.data.fingerprint})}.npy"
 
-    def _cluster(self, clustering: str, file: Path) -> None:
+    def _cluster(self, clustering: str, file: Path) -> np.ndarray:
         self.report("stage", {"what": f"{clustering} clustering of {len(self.data.train):,} texts"})
         texts = reference.Texts(self.data)
         if self.changes.aside:
@@ -422,6 +466,7 @@ class _Study:
         content = io.BytesIO()
         np.save(content, labels.astype(np.int32), allow_pickle=False)
         results.write_atomically(file, content.getvalue())
+        return labels.astype(np.int32)
 
     # ---- starting points
 
@@ -456,6 +501,7 @@ class _Study:
                 self._claimed_together(together)
             todo = [run for run in todo if run not in self.seen and not self._claimed(run, state)]
         if not todo:
+            self._spare(start)  # where others did it
             self._forget(start)
         return not todo
 
@@ -537,12 +583,13 @@ class _Study:
 
     def _inter_trained(self, start: Start) -> None:
         """Load the weights of this start if they are kept; else inter-train the model that is loaded, and keep them."""
-        from safetensors.torch import load_file
-
         file = paths.models() / f"{self._name(start)}.{self.machine.bits}.safetensors"
-        if file.is_file() and not self._lacks("losses", start.keys):
-            self.machine.model.load_state_dict(load_file(file))
+        if file.is_file() and self._loaded(file, start):
+            self._spare(start)
             return
+        if others := sorted({path.name.split(".")[1] for path in self._saved(start) if not path.name.endswith(".keep")} - {self.machine.bits}):
+            what = f"{self.data.name} {start.setting}: what is there in {' and '.join(others)} is of no use to {self.machine.bits}"
+            self.report("said", {"what": f"{what}; stop, and give --precision {others[0]}, to go on from it"})
         for rest in file.parent.glob(f".{file.stem}.*"):  # of a process that was stopped as it wrote
             rest.unlink(missing_ok=True)
         if start.clustering:
@@ -555,10 +602,38 @@ class _Study:
         else:
             losses = self._on_words(start.recipe, checkpoint)
             how = {"learning_rate": start.recipe.mlm_learning_rate, "head": self._word_head()}
-        self._write_weights(file)
+        self._write_weights(file, {"losses": json.dumps(losses.tolist()), "how": json.dumps(how)})
+        self._write_losses(start, losses, how)
+        self.counted.pop(start, None)
+        checkpoint.unlink(missing_ok=True)
+
+    def _loaded(self, file: Path, start: Start) -> bool:
+        """Whether the kept weights of this start are in the model now, and their losses in the store. Not where the file is
+        damaged, or as old as to be without losses that the store lacks: it is made anew."""
+        from safetensors import SafetensorError, safe_open
+        from safetensors.torch import load_file
+
+        try:
+            with safe_open(file, "pt") as kept:
+                learned = kept.metadata() or {}
+            if self._lacks("losses", start.keys):
+                if not learned.keys() >= {"losses", "how"}:
+                    return False
+                self._write_losses(start, np.array(json.loads(learned["losses"])), json.loads(learned["how"]))
+            self.machine.model.load_state_dict(load_file(file))
+        except (SafetensorError, OSError, ValueError):
+            self.report("said", {"what": f"'{file}' is damaged, and made anew"})
+            return False
+        return True
+
+    def _write_losses(self, start: Start, losses: np.ndarray, how: dict) -> None:
         frame = pd.DataFrame({"update": np.arange(1, len(losses) + 1), "loss": losses})
         self._write("losses", frame.assign(**how), start.keys)
-        checkpoint.unlink(missing_ok=True)
+
+    def _spare(self, start: Start) -> None:
+        """Take what the plan counted for this start off the time left."""
+        if texts := self.counted.pop(start, 0):
+            self.report("spared", {"texts": texts})
 
     def _kept(self, start: Start) -> Path:
         """An empty file that says that this start's weights are to stay, whoever comes later."""
@@ -568,10 +643,10 @@ class _Study:
         """Whose head predicts masked words: the encoder's own, or a new one."""
         return "own" if encoders.word_head(self.encoder) else "new"
 
-    def _write_weights(self, file: Path) -> None:
+    def _write_weights(self, file: Path, metadata: dict[str, str]) -> None:
         from safetensors.torch import save
 
-        results.write_atomically(file, save({name: value.contiguous() for name, value in self._state().items()}))
+        results.write_atomically(file, save({name: value.contiguous() for name, value in self._state().items()}, metadata))
 
     def _name(self, start: Start) -> str:
         """Sixteen hexadecimal digits for all that decides this start's weights. What its stage does not use is as the
@@ -592,16 +667,18 @@ class _Study:
         return any(file.suffix == ".safetensors" for file in self._saved(start))
 
     def _forget(self, start: Start) -> None:
-        """Delete inter-trained weights once all that was to be learned from them is in the store; but not what training
-        on masked words has stored on its way, which may be of a grid of others that was stopped and will go on."""
+        """Delete inter-trained weights once all that was to be learned from them is in the store and no other process needs
+        them; but not what training on masked words has stored on its way, which may be of a grid of others that was stopped
+        and will go on."""
         for stage in () if self.keep_models else self._stages(start):
             if self._kept(stage).exists():
                 continue
             if all(self._done(run) for run in self.runs if stage in self._stages(self.start(run))):
-                with claims.claim(self._name(stage)) as mine:
-                    files = self._saved(stage) if mine else []
-                    whole = any(file.suffix == ".safetensors" for file in files)
-                    for file in files if whole else ():
+                if not self._has_weights(stage):
+                    continue  # without a claim: the store may be one that cannot be written to
+                claims.unwant(name := self._name(stage))
+                with claims.unwanted(name) as alone, claims.claim(name) as mine:
+                    for file in self._saved(stage) if alone and mine and self._has_weights(stage) else ():
                         file.unlink(missing_ok=True)
 
     def _on_words(self, recipe: Recipe, checkpoint: Path) -> np.ndarray:
@@ -669,10 +746,15 @@ class _Study:
     # ---- runs
 
     def _updates(self, what: str, batch_size: int):
-        texts = TRAINED * batch_size
-        return lambda update, updates, loss: self.report(
-            "update", {"what": what, "update": update, "updates": updates, "loss": loss, "texts": texts}
-        )
+        texts, began = TRAINED * batch_size, []
+
+        def progress(update: int, updates: int, loss: float) -> None:
+            if not began and update > 1:  # an earlier process had come so far
+                self.report("spared", {"texts": (update - 1) * texts})
+            began.append(update)
+            self.report("update", {"what": what, "update": update, "updates": updates, "loss": loss, "texts": texts})
+
+        return progress
 
     def _run(self, run: Run, recipe: Recipe) -> dict:
         """Fine-tune from the weights that are loaded, score on the test set; the record."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} runs{postfix}"
+QUIET = 30  # seconds between two states of a bar that goes to a file, as in a job, where each stays
 FIRST = 20  # seconds of work before an estimate is shown
 
 Report = Callable[[str, dict], None]  # hears an event and its facts, as `Progress` does
@@ -42,7 +43,8 @@ class Progress:
     def plan(self, facts: dict) -> None:
         done = facts["wanted"] - facts["missing"]
         if self.bar is None:
-            self.bar = tqdm(total=0, unit="run", file=sys.stderr, dynamic_ncols=True, miniters=0, smoothing=0)  # also within a run
+            often = 0.1 if sys.stderr.isatty() else QUIET
+            self.bar = tqdm(total=0, unit="run", file=sys.stderr, dynamic_ncols=True, miniters=0, mininterval=often, smoothing=0)
         self.line(f"{facts['dataset']}: {facts['missing']} of {facts['wanted']} runs to do")
         for note in facts.get("notes", ()) if facts["missing"] else ():
             self.line(f"{facts['dataset']}: {note}")
@@ -77,6 +79,10 @@ class Progress:
         """A run that another process finished."""
         self.count(facts["texts"])
         self.bar.update()
+
+    def spared(self, facts: dict) -> None:
+        """Texts of the plan that need not be read: another process did, or an earlier one had."""
+        self.left = max(self.left - facts["texts"], 0)
 
     def done(self, facts: dict) -> None:
         self.line(facts["what"])

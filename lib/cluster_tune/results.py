@@ -144,6 +144,8 @@ def _archive() -> pd.DataFrame:
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
         frame = frame.assign(**{name: "0" for name in MLM if name not in frame})
+        if (twice := frame["run_id"].duplicated()).any():
+            raise ValueError(f"run {frame.loc[twice, 'run_id'].iloc[0]} is there twice")
         return _typed(frame[[*COLUMNS, *frame.columns.difference(COLUMNS)]])
     except (ValueError, KeyError, OSError) as error:
         reason = " ".join(str(error).split())
@@ -257,7 +259,7 @@ def gather() -> pd.DataFrame:
         frame = load(aside=True)
         write_atomically(paths.results() / "runs.csv", frame.to_csv(index=False, lineterminator="\n").encode())
         for path in gathered:
-            path.unlink()
+            path.unlink(missing_ok=True)
     return frame
 
 
@@ -308,7 +310,11 @@ def _as_the_runs(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _part(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys([*FINGERPRINTS, *TEXTS], str))
+    try:
+        return pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys([*FINGERPRINTS, *TEXTS], str))
+    except ValueError as error:
+        why = " ".join(str(error).split())
+        raise InputError(f"cannot read '{path}' ({why}); delete it to have it made anew, or restore it from the repository") from None
 
 
 def published(name: str, as_text: bool = False) -> pd.DataFrame:

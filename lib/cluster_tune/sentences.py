@@ -853,7 +853,7 @@ def _swept(part: pd.DataFrame) -> str:
         return text + f" Plain never reaches {goal}."
     by = reached["updates"].iloc[0]
     before = part.loc[part["updates"] < by, "updates"].max()
-    return text + f" Plain reaches {goal} after more than {before:.0f} and at most {by:.0f} updates."
+    return text + f" Plain has {goal} not yet after {before:.0f}, and by {by:.0f}."
 
 
 def sizes_in_words(data: pd.DataFrame, printed: pd.DataFrame, titles: Mapping[str, str] | None = None) -> Prose:
