@@ -120,6 +120,7 @@ def test_a_set_of_ones_own_under_another_name(folders):
     put(folders / "own" / "tickets", train=table(20), test=table(5, start=20))
     loaded = datasets.load("tickets")
     assert (loaded.sizes(), loaded.topical, loaded.origin) == ({"train": 20, "dev": 0, "test": 5}, None, "own")
+    assert datasets.fetch("tickets").fingerprint == loaded.fingerprint  # as a grid of jobs does, of whatever it is given
 
 
 # Loading

@@ -327,6 +327,15 @@ def test_a_finished_store_is_not_written_to(words, ensure, heard, monkeypatch):
     assert [event for event, _ in heard] == ["plan"]
 
 
+def test_a_store_without_locks_is_told(asked, ensure, heard, monkeypatch):
+    monkeypatch.setattr(experiment.claims, "there", lambda: False)
+    ensure(asked[:1])
+    assert "has no locks: let one process at a time work on it" in events(heard, "said")[0]["what"]
+    heard.clear()
+    ensure(asked[:1])
+    assert events(heard, "said") == []
+
+
 def test_the_time_left_comes_to_nothing_also_where_work_was_resumed(words, capsys):
     def stop(event, facts):
         if event == "update" and facts["update"] == 8:

@@ -36,6 +36,14 @@ def test_data_sets_add_up_to_one_bar(shown, capsys, tmp_path):
     assert [line.split(maxsplit=2)[2] for line in (tmp_path / "log").read_text().splitlines()] == out
 
 
+def test_what_others_have_read_takes_time_off_and_a_log_gets_few_states_of_the_bar(shown):
+    shown("plan", {"dataset": "d", "wanted": 1, "missing": 1, "texts": 300})
+    shown("spared", {"texts": 200})
+    assert (shown.left, shown.read, shown.bar.n) == (100, 0, 0)
+    shown("spared", {"texts": 200})
+    assert shown.left == 0 and shown.bar.mininterval == 30  # standard error is no terminal here
+
+
 def test_models_that_are_not_there_to_be_kept_are_a_line(shown, capsys):
     shown("plan", {"dataset": "d", "wanted": 2, "missing": 0, "texts": 0, "gone": 2})
     first, second = capsys.readouterr().out.splitlines()

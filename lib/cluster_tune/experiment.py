@@ -155,6 +155,8 @@ def ensure(
     try:
         for study in studies:
             study.plan([run for of, run in known if of is study], done, keep_models, report)
+        if any(study.counted or len(study.seen) < len(study.runs) for study in studies) and not claims.there():
+            report("said", {"what": f"'{paths.results()}' has no locks: let one process at a time work on it, or divide the grid with --shard"})
         together = groupby(known, key=lambda pair: (pair[0], pair[0].start(pair[1])))
         jobs = [(study, start, [run for _, run in group]) for (study, start), group in together]
         left_out += _work_off(jobs, tolerant, report)
