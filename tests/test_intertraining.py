@@ -36,6 +36,7 @@ def test_masking_chooses_and_replaces_at_berts_rates():
     assert (words[chosen] == tokens.ids[chosen]).all()
     assert (masked.ids[~chosen] == tokens.ids[~chosen]).all()
     assert not np.isin(words, [2, 3]).any()
+    assert not (masked.ids == 0).any()  # the padding is no word, though one of the hundred
     became = masked.ids[chosen]
     share = (became == 4).mean(), (became == tokens.ids[chosen]).mean()
     assert share[0] == pytest.approx(0.8, abs=0.035)  # four standard deviations of 2,000 draws

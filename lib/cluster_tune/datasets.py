@@ -366,8 +366,9 @@ def read(path: str, text_column: str = "text", label_column: str | None = None) 
 def fetch(name: str, progress: bool = True, again: bool = False, download: Callable | None = None) -> Dataset:
     """Get the data set from its source, split it, and write `data/NAME/{train,dev,test}.parquet`.
 
-    What is already there is loaded and nothing is fetched, as are files of one's own, unless `again`; the checksums of the first time are then
-    compared. `download(info, folder, progress, again)` -> {file name: path} can stand in for the network.
+    What is already there is loaded and nothing is fetched, unless `again`; the checksums of the first time are then
+    compared. Files of one's own are loaded. `download(info, folder, progress, again)` -> {file name: path} can stand in
+    for the network.
     """
     if is_own(name) or is_path(name):
         return load(name)

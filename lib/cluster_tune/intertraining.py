@@ -196,7 +196,8 @@ def mask(
     how, ids = rng.random(len(row)), tokens.ids.copy()
     ids[chosen & (how < REPLACED)] = special["mask"]
     swapped = chosen & (how >= REPLACED) & (how < REPLACED + RANDOM)
-    ids[swapped] = rng.integers(vocabulary, size=swapped.sum())
+    drawn = rng.integers(vocabulary, size=swapped.sum())
+    ids[swapped] = np.where(drawn == tokens.pad, ids[swapped], drawn)  # the padding is no word, and learns nothing
     return training.Tokens(ids, tokens.offsets, tokens.pad), np.where(chosen, tokens.ids, -1)
 
 
