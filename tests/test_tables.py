@@ -299,11 +299,11 @@ def test_the_cost_of_a_profile():
     assert table["Runs"].tolist() == ["2", "2,000"] and table["Texts to predict"].tolist() == ["0.7 million", "0.9 million"]
     twice = pd.concat([timed(), timed().assign(machine="1 card", train_texts_a_second=800.0)])
     table = tables.cost_table(plans, twice, lengths)
-    assert table["On"].tolist() == ["2 cores, X", "1 card"] * 2 and table["Hours of training"].tolist() == ["1.0", "0.1", "2.0", "0.2"]
+    assert table["On"].tolist() == ["2 cores, X", "1 card"] * 2 and table["Hours of training"].tolist() == ["1.0", "0.10", "2.0", "0.20"]
     five = timed().tail(1).assign(way="side_by_side", train_texts_a_second=800.0)
     table = tables.cost_table(plans, pd.concat([timed(), five]), lengths)
     assert table["On"].tolist()[:2] == ["2 cores, X", "2 cores, X, five models side by side"]
-    assert table["Hours of training"].tolist()[:2] == ["1.0", "0.1"]
+    assert table["Hours of training"].tolist()[:2] == ["1.0", "0.10"]
 
 
 def test_what_a_benchmark_ran_on():

@@ -517,9 +517,13 @@ def cost_table(
         hours = [sum(part) / ours[f"{what}_texts_a_second"] / 3600 for part, what in zip(zip(*weighted), ("train", "predict"))]
         texts = [f"{number(sum(part) / 1e6)} million" for part in zip(*plan.values())]
         rows.append({"Profile": name, "On": ours["machine"] + SIDE_BY_SIDE.get(ours["way"], ""), "Runs": f"{runs:,}", "Texts to train on": texts[0],
-                     "Texts to predict": texts[1], "Hours of training": number(hours[0]),
-                     "Hours of prediction": number(hours[1]), "Hours in all": number(sum(hours))})
+                     "Texts to predict": texts[1], "Hours of training": _hours(hours[0]),
+                     "Hours of prediction": _hours(hours[1]), "Hours in all": _hours(sum(hours))})
     return pd.DataFrame(rows)
+
+
+def _hours(value: float) -> str:
+    return number(value, 2 if value < 1 else 1)
 
 
 def words_read(lengths: pd.DataFrame) -> pd.Series:
