@@ -21,6 +21,7 @@ DEVICE = "--device cuda" if config.get("gpu") else ""  # a job that finds no GPU
 FROM = encoders.fingerprint(encoders.resolve(ENCODER)) if Path(ENCODER).is_dir() else ENCODER
 ALSO = hashlib.sha256(repr((str(paths.results()), design.RECIPES, FROM)).encode()).hexdigest()[:16]
 DONE = f"_build/jobs/{PROFILE}"  # an empty file for each job that has ended well; results/ has the records
+FETCHED = DONE + "/encoders/" + re.sub(r"[^\w.-]+", "-", ENCODER)
 
 
 wildcard_constraints:
@@ -58,9 +59,7 @@ rule glove:
 
 rule encoder:
     output:
-        touch(DONE + "/encoder"),
-    params:
-        encoder=ENCODER,
+        touch(FETCHED),
     localrule: True  # as the data
     shell:
         "cluster-tune grid --profile smoke --datasets docstrings-small --encoder {ENCODER} --dry-run"
@@ -68,7 +67,7 @@ rule encoder:
 
 rule runs:
     input:
-        DONE + "/encoder",
+        FETCHED,
         lambda wildcards: f"{DONE}/data/{GROUPS[wildcards.group]}",
         lambda wildcards: [DONE + "/glove"] if wildcards.group in VECTORS else [],
     output:

@@ -808,10 +808,12 @@ def test_a_blank_line_is_an_empty_text_where_there_is_one_column(tmp_path):
     assert datasets.read(str(tmp_path / "one.csv"))["text"].tolist() == ["first", "", "third"]
     (tmp_path / "two.csv").write_text("text,id\nfirst,1\n\nsecond,2\n")
     assert datasets.read(str(tmp_path / "two.csv"))["text"].tolist() == ["first", "second"]
-    for name, content in {"above.csv": "\ntext\na\n\nb\n", "both.csv": "\r\n\r\ntext,id\r\na,1\r\nb,2\r\n"}.items():
+    for name, content in {"above.csv": "\ntext\na\n\nb\n", "both.csv": "\r\n\r\ntext,id\r\na,1\r\nb,2\r\n",
+                          "mac.csv": 'text\r"one, two"\r\rthree\r'}.items():
         (tmp_path / name).write_bytes(content.encode())
     assert datasets.read(str(tmp_path / "above.csv"))["text"].tolist() == ["a", "", "b"]
     assert datasets.read(str(tmp_path / "both.csv"))["text"].tolist() == ["a", "b"]
+    assert datasets.read(str(tmp_path / "mac.csv"))["text"].tolist() == ["one, two", "", "three"]
 
 
 def test_a_message_counts_lines_from_the_top_of_the_file_blank_ones_too(folders):

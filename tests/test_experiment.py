@@ -287,7 +287,7 @@ def test_kept_weights_serve_an_empty_store_and_bring_their_losses(words, ensure,
 def test_what_can_be_made_again_is_made_again_where_it_is_damaged(words, ensure, heard):
     ensure(words, changes=LEARNED, keep_models=True)
     for file in (*kept(), *(paths.data() / "partitions").glob("*.npy")):
-        file.write_bytes(file.read_bytes()[:100])
+        file.write_bytes(file.read_bytes()[: 100 * (file.suffix != ".npy")])
     (paths.results() / "facts" / "sea_and_sky.csv").write_text("")
     shutil.rmtree(paths.results() / "runs")
     heard.clear()
@@ -297,15 +297,50 @@ def test_what_can_be_made_again_is_made_again_where_it_is_damaged(words, ensure,
     assert sum("is damaged, and made anew" in what for what in said) == 2
 
 
-def test_maps_that_the_store_lacks_are_told_before_models_are_made_for_them(words, ensure, heard):
-    ensure(words[:1], changes=LEARNED)
+def test_maps_that_the_store_lacks_are_told_and_their_models_made_once(words, ensure, heard, capsys):
+    ensure(words, changes=LEARNED)
     for file in (paths.results() / "projection").glob("*"):
         file.unlink()
     heard.clear()
-    ensure(words[:1], changes=LEARNED)
-    (plan,), said = events(heard, "plan"), [facts["what"] for facts in events(heard, "said")]
+    ensure(words, changes=LEARNED)
+    (plan,) = events(heard, "plan")
     assert plan["missing"] == 0 and plan["texts"] > 0
-    assert "sea_and_sky: maps of embeddings are not in the store and made anew, the models with them: mlm paper" in said
+    bar = Progress()
+    bar("plan", plan)
+    bar.close()
+    assert "sea_and_sky: maps of embeddings are not in the store, and made anew with the models behind them: mlm paper, mlm+clust paper" in capsys.readouterr().out
+    assert len([facts for facts in events(heard, "update") if "masked words" in facts["what"]]) == 10  # two epochs, once
+    assert not kept()
+
+
+def test_weights_are_needed_no_longer_once_work_is_over_or_stopped(words, heard):
+    def stop(event, facts):
+        if event == "run":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        experiment.ensure(words, precision="fp32", changes=LEARNED, report=stop)
+    look = "import sys; from cluster_tune import claims\nwith claims.unwanted(sys.argv[1]) as alone: print(alone)"
+    (file,) = kept()
+    found = subprocess.run([sys.executable, "-c", look, file.name.split(".")[0]], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "True"
+
+
+def test_a_full_disk_is_no_damage(words, ensure, heard, monkeypatch):
+    ensure(words[:1], changes=LEARNED, keep_models=True)
+    shutil.rmtree(paths.results())
+    heard.clear()
+    whole = results.write_table
+
+    def full(kind, *rest):
+        if kind == "losses":
+            raise CannotWrite("No space left on device")
+        return whole(kind, *rest)
+
+    monkeypatch.setattr(results, "write_table", full)
+    with pytest.raises(CannotWrite, match="No space left"):
+        ensure(words[:1], changes=LEARNED, keep_models=True)
+    assert events(heard, "update") == [] and not any("damaged" in facts["what"] for facts in events(heard, "said"))
 
 
 def test_weights_of_another_precision_are_told(words, ensure, heard):
@@ -343,10 +378,16 @@ def test_the_time_left_comes_to_nothing_also_where_work_was_resumed(words, capsy
 
     with pytest.raises(KeyboardInterrupt):
         experiment.ensure(words, precision="fp32", changes=LEARNED, report=stop)
-    bar = Progress()
-    experiment.ensure(words, precision="fp32", changes=LEARNED, report=bar)
+    bar, heard = Progress(), []
+
+    def both(event, facts):
+        heard.append((event, facts))
+        bar(event, facts)
+
+    experiment.ensure(words, precision="fp32", changes=LEARNED, report=both)
     bar.close()
     assert bar.read > 0 and bar.left == 0
+    assert [facts["texts"] for facts in events(heard, "spared")] == [3 * 5 * 64]  # the epoch that was stored, an update's texts thrice
 
 
 def test_masked_words_change_what_is_fine_tuned(words, ensure, asked):
@@ -623,7 +664,7 @@ def test_runs_in_other_hands_leave_the_model_alone(asked, ensure, heard, monkeyp
     monkeypatch.setattr(experiment.claims, "PATIENCE", 0)
     with pytest.raises(KeyboardInterrupt):
         ensure(asked[:1])
-    said = [facts["what"] for facts in events(heard, "said")]
+    said = [facts["what"] for facts in events(heard, "waits")]
     assert said == ["waiting for other processes, which have the rest in hand (sea_and_sky base paper: 1 run)"]
 
 

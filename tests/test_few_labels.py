@@ -231,7 +231,9 @@ def test_what_is_left_of_many_effects_when_they_are_corrected_together():
     """Frozen is 10, 10 and 11 points above TF-IDF, p = .0010 of two tests; plain is 1, 2 and 3 above frozen, p = .074."""
     frame = scores(tfidf={"isear": [0.4, 0.5, 0.6]}, frozen={"isear": [0.5, 0.6, 0.71]}, plain={"isear": [0.51, 0.62, 0.74]})
     assert few_labels.in_words(frame).splitlines()[-1] == (
-        "- Corrected together (Holm over 2 tests), what helps is frozen at 64; what hurts is nothing.")
+        "- With all tests here corrected together (Holm, 2 of them), what still helps is frozen at 64; what still hurts is nothing.")
+    once = few_labels.effects(scores(tfidf={"isear": [0.4]}, frozen={"isear": [0.5]})).iloc[0]  # a single repetition so far
+    assert once["difference"] == pytest.approx(10) and once[["low", "high", "p"]].isna().all()
 
 
 def test_what_others_print_is_as_they_print_it():

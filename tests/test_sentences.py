@@ -203,8 +203,9 @@ def test_which_stage_makes_the_difference():
                            "gain goes, nothing clear is left).") and plain.startswith("- On the same samples")
     level = pd.concat([trained(), runs([0.71, 0.70, 0.66], "clust", recipe=tables.CROSSED)])
     assert "only fine-tuning is changed, the verdicts are the same." in sentences.baseline_in_words(level, PRINTED)
-    alike = frame[frame["recipe"] != "paper"].assign(inter_learning_rate=3e-5)
+    alike = frame.assign(inter_learning_rate=3e-5)
     assert "at the same rate" in sentences.crossed_in_words(alike, PRINTED)
+    assert "different rates" not in sentences.baseline_in_words(alike, PRINTED)
 
 
 def test_all_settings_side_by_side():
@@ -235,7 +236,7 @@ def test_what_more_passes_over_masked_words_change():
     assert set(table["Data set"]) == {"Set A"} and set(table["Labels"]) == {"64"}
     assert sentences.passes_in_words(frame, {"a": "Set A"}) == (
         "- Set A, IT:MLM, 30 passes in place of 5: −10.0 [−10.0, −10.0] at 64 labels.")
-    assert "No data set" in sentences.passes_in_words(frame[frame["mlm_epochs"] != 30])
+    assert "too few runs" in sentences.passes_in_words(frame[frame["mlm_epochs"] != 30])
     with pytest.raises(InputError, match="recipe"):
         tables.passes_table(pd.concat([frame, trained()]))
 
@@ -261,7 +262,7 @@ def test_nmi_where_inter_training_hurts():
     lines = sentences.nmi_of_losses_in_words(frame, agreements({"a": 0.1, "b": 0.5, "style": 0.05}), PRINTED, "trained", {"a": "Set A"}).splitlines()
     assert lines == ["- Clearly hurt with at least one number of labels: Set A (0.10).", "- Clearly helped with at least one number of labels: style (0.05).",
                      "- Neither, with any number: b (0.50).",
-                     "- Corrected together (Holm over 3 t-tests), hurt remain Set A at 64, and helped style at 128.",
+                     "- With all t-tests here corrected together (Holm, 3 of them), still hurt: Set A at 64; still helped: style at 128.",
                      "- Hurt are 0 of the 1 whose NMI is above their median, 0.10 and 1 of the 2 whose NMI is not above their median, 0.10."]
     none = sentences.nmi_of_losses_in_words(frame[frame["dataset"] == "b"], agreements({"a": 0.1}), PRINTED, "trained")
     assert none.startswith("- Clearly hurt with at least one number of labels: none.") and "Neither, with any number: b (–)." in none
@@ -281,8 +282,8 @@ def test_the_sweep_as_numbers_and_in_words():
     assert table.to_numpy().tolist()[0] == ["Set A", 64, 10, "20.0", "50.0", "+30.0 [30.0, 30.0]", 3]
     lines = sentences.sweep_in_words(swept(), ["a", "b"], [64], {"a": "Set A"}).splitlines()
     assert lines == ["- Set A, 64 labels: IT:CLUST beside plain is +30.0 [30.0, 30.0] points after 10 updates and "
-                     "−10.0 [−10.0, −10.0] after 160. Plain has the 50.0 % that IT:CLUST has "
-                     "after 10 not yet after 40, and by 160.", "- b, 64 labels: no sweep yet."]
+                     "−10.0 [−10.0, −10.0] after 160. Plain is still below the accuracy that "
+                     "IT:CLUST has after 10 (50.0 %) after 40 updates, and has it after 160.", "- b, 64 labels: no sweep yet."]
     assert "Plain never reaches" in sentences.sweep_in_words(swept().query("updates < 100"), ["a"], [64])
     level = both([0.3] * 3, [0.2] * 3, recipe="updates-10").assign(updates=10)
     assert "not behind even" in sentences.sweep_in_words(pd.concat([level, swept().query("updates > 10")]), ["a"], [64])
@@ -501,9 +502,10 @@ def test_what_runs_were_computed_on():
     some.loc[some.index[0], "device"] = "NVIDIA X"
     said = sentences.devices_in_words(some)
     assert said.startswith("Of these runs, 2 on processors and 1 on a graphics card (NVIDIA X) were computed.")
-    assert "under one recipe are of the same kind. Along a learning curve the kind may change (on a card are runs with 64 labels)" in said
+    assert "under one recipe were computed on the same kind, two recipes may not have been. Along a learning curve the kind changes" in said
+    assert "(runs with 64 labels are on a card)" in said
     crossing = sentences.devices_in_words(pd.concat([some, runs([0.1, 0.2], "clust").assign(device="cpu")]))
-    assert "in 1 of 3 samples under a recipe the settings are not of one kind" in crossing
+    assert "for 1 of 3 pairs of a sample and a recipe the settings were computed on different kinds" in crossing
 
 
 def test_training_beside_a_trainer():

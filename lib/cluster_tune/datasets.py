@@ -597,7 +597,7 @@ def _read_csv(path: Path, separator: str) -> pd.DataFrame:
     try:
         # Where there is one column, a blank line is a row: an empty text, that others may keep their numbers. Those before
         # the names of the columns are skipped, not taken off: a message counts lines as an editor does.
-        above, first = re.match(r"((?:[ \t]*(?:\r\n|\r|\n))*)(.*)", content).groups()
+        above, first = re.match(r"((?:[ \t]*(?:\r\n|\r|\n))*)([^\r\n]*)", content).groups()
         single = separator not in first
         content = content.rstrip("\r\n") if single else content
         how = {"skiprows": len(above.splitlines()), "skip_blank_lines": not single}

@@ -182,7 +182,7 @@ def _work_off(jobs: list[tuple["_Study", "Start", list[Run]]], tolerant: bool, r
                 left_out.append(f"{study.data.name} ({error})")
         if len(busy) == len(jobs):  # all of it in other hands
             if not waiting:
-                report("said", {"what": f"waiting for other processes, which have the rest in hand ({_hands(jobs)})"})
+                report("waits", {"what": f"waiting for other processes, which have the rest in hand ({_hands(jobs)})"})
             waiting = True
             time.sleep(claims.PATIENCE)
         else:
@@ -193,8 +193,11 @@ def _work_off(jobs: list[tuple["_Study", "Start", list[Run]]], tolerant: bool, r
 
 def _hands(jobs: list[tuple["_Study", "Start", list[Run]]]) -> str:
     """What is left, as "isear mlm paper: 5 runs"."""
-    return ", ".join(f"{study.data.name} {start.setting} {start.recipe.name}: {len(runs)} run{'s' * (len(runs) > 1)}"
-                     for study, start, runs in jobs)
+    left: dict[str, int] = {}
+    for study, start, runs in jobs:
+        name = " ".join(filter(None, (study.data.name, start.setting, start.clustering, start.recipe.name)))
+        left[name] = left.get(name, 0) + sum(run not in study.seen for run in runs)
+    return ", ".join(f"{name}: {count} run{'s' * (count > 1)}" if count else f"{name}: its map" for name, count in left.items())
 
 
 def survey(
@@ -289,7 +292,7 @@ def _partition(file: Path) -> np.ndarray | None:
     """A stored partition; None where there is none, or it is not whole."""
     try:
         return np.load(file)
-    except (OSError, ValueError):
+    except (OSError, ValueError, EOFError):  # the last of an empty file
         return None
 
 
@@ -324,6 +327,7 @@ class _Study:
         missing = [run for run in runs if run not in self.seen]
         bare = [start for start in dict.fromkeys(map(self.start, runs)) if self._lacks("projection", start.keys)]
         stages = {stage for start in {*map(self.start, missing), *bare} for stage in self._stages(start)}
+        self.needed = stages
         for stage in stages:
             claims.want(self._name(stage))
         self.counted = {stage: self._texts_before(stage) for stage in stages}
@@ -333,16 +337,14 @@ class _Study:
         finished = {stage for run in self.seen for stage in self._stages(self.start(run)) if stage.setting != "base"}
         gone = sum(not self._has_weights(stage) for stage in finished - stages) if keep_models else 0
         notes = (*self.data.notes, *encoders.notes(self.encoder))
-        self.report("plan", {"dataset": self.data.name, **wanted, "gone": gone, "notes": notes})
-        again = [start for start in bare if start not in set(map(self.start, missing))]
-        if again:
-            what = ", ".join(f"{start.setting} {start.keys['recipe']}" for start in again)
-            self.report("said", {"what": f"{self.data.name}: maps of embeddings are not in the store and made anew, the models with them: {what}"})
+        again = [f"{start.setting} {start.keys['recipe']}" for start in bare
+                 if start not in set(map(self.start, missing)) and start.setting != "base" and not self._has_weights(start)]
+        self.report("plan", {"dataset": self.data.name, **wanted, "gone": gone, "notes": notes, "again": again})
         self.describe()
 
     def release(self) -> None:
         """Need no inter-trained weights any more."""
-        for stage in getattr(self, "counted", ()):
+        for stage in getattr(self, "needed", ()):
             claims.unwant(self._name(stage))
 
     def _texts(self, run: Run) -> int:
@@ -503,7 +505,9 @@ class _Study:
                 self._claimed_together(together)
             todo = [run for run in todo if run not in self.seen and not self._claimed(run, state)]
         if not todo:
-            self._spare(start)  # where others did it
+            for stage in self._stages(start):  # where others did it
+                if all(map(self._done, (run for run in self.runs if stage in self._stages(self.start(run))))):
+                    self._spare(stage)
             self._forget(start)
         return not todo
 
@@ -618,14 +622,17 @@ class _Study:
         try:
             with safe_open(file, "pt") as kept:
                 learned = kept.metadata() or {}
-            if self._lacks("losses", start.keys):
-                if not learned.keys() >= {"losses", "how"}:
-                    return False
-                self._write_losses(start, np.array(json.loads(learned["losses"])), json.loads(learned["how"]))
-            self.machine.model.load_state_dict(load_file(file))
+            lacking = self._lacks("losses", start.keys)
+            if lacking and not learned.keys() >= {"losses", "how"}:
+                return False
+            told = (np.array(json.loads(learned["losses"])), json.loads(learned["how"])) if lacking else ()
+            weights = load_file(file)
         except (SafetensorError, OSError, ValueError):
             self.report("said", {"what": f"'{file}' is damaged, and made anew"})
             return False
+        self.machine.model.load_state_dict(weights)
+        if told:
+            self._write_losses(start, *told)
         return True
 
     def _write_losses(self, start: Start, losses: np.ndarray, how: dict) -> None:
@@ -673,14 +680,14 @@ class _Study:
         them; but not what training on masked words has stored on its way, which may be of a grid of others that was stopped
         and will go on."""
         for stage in () if self.keep_models else self._stages(start):
-            if self._kept(stage).exists():
-                continue
-            if all(self._done(run) for run in self.runs if stage in self._stages(self.start(run))):
-                if not self._has_weights(stage):
-                    continue  # without a claim: the store may be one that cannot be written to
+            if self._kept(stage).exists() or not self._has_weights(stage):
+                continue  # without a claim: the store may be one that cannot be written to
+            after = [run for run in self.runs if stage in self._stages(self.start(run))]
+            mapped = not any(self._lacks("projection", keys) for keys in (self.start(run).keys for run in after))
+            if mapped and all(map(self._done, after)):
                 claims.unwant(name := self._name(stage))
-                with claims.unwanted(name) as alone, claims.claim(name) as mine:
-                    for file in self._saved(stage) if alone and mine and self._has_weights(stage) else ():
+                with claims.unwanted(name) as alone, claims.claim(name) if alone else contextlib.nullcontext(False) as mine:
+                    for file in self._saved(stage) if mine and self._has_weights(stage) else ():
                         file.unlink(missing_ok=True)
 
     def _on_words(self, recipe: Recipe, checkpoint: Path) -> np.ndarray:
@@ -748,12 +755,13 @@ class _Study:
     # ---- runs
 
     def _updates(self, what: str, batch_size: int):
-        texts, began = TRAINED * batch_size, []
+        texts, last = TRAINED * batch_size, 0
 
         def progress(update: int, updates: int, loss: float) -> None:
-            if not began and update > 1:  # an earlier process had come so far
+            nonlocal last
+            if update > last + 1:  # an earlier process had come so far
                 self.report("spared", {"texts": (update - 1) * texts})
-            began.append(update)
+            last = update
             self.report("update", {"what": what, "update": update, "updates": updates, "loss": loss, "texts": texts})
 
         return progress

@@ -656,8 +656,8 @@ def effects(scores: pd.DataFrame) -> pd.DataFrame:
                 first, alone = next(iter(sets)), len(sets) == 1
                 means = [group.mean() for group in sets.values()]
                 found = sets[first] if alone else np.array(means)
-                span, p = stats.t_interval(found), stats.paired_t(np.zeros(len(found)), found).p
-                told = (span.low, span.high, p) if np.ptp(found) > SAME else (np.nan,) * 3
+                span = stats.t_interval(found)
+                told = (span.low, span.high, stats.paired_t(np.zeros(len(found)), found).p) if np.ptp(found) > SAME else (np.nan,) * 3
                 better = sum(mean > 0 for mean in means)
                 rows.append((method, against, budget, len(sets), better, first if alone else "", span.estimate, *told))
     columns = ["method", "against", "budget", "datasets", "better", "only", "difference", "low", "high", "p"]
@@ -701,8 +701,8 @@ def _left(found: pd.DataFrame) -> list[str]:
     sure = found[stats.holm(found["p"]) < 0.05]
     sides = {word: [f"{TITLES[row.method]} at {row.budget}" for row in sure.itertuples() if (row.difference > 0) == up]
              for word, up in (("helps", True), ("hurts", False))}
-    return [f"- Corrected together (Holm over {len(found)} tests), what helps is {sentences.listed(sides['helps']) or 'nothing'}; "
-            f"what hurts is {sentences.listed(sides['hurts']) or 'nothing'}."]
+    return [f"- With all tests here corrected together (Holm, {len(found)} of them), what still helps is "
+            f"{sentences.listed(sides['helps']) or 'nothing'}; what still hurts is {sentences.listed(sides['hurts']) or 'nothing'}."]
 
 
 WORDS = ("helps", "hurts", "cannot be told")

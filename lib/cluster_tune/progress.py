@@ -51,6 +51,8 @@ class Progress:
         if gone := facts.get("gone"):  # inter-trained models that were to be kept
             why = "their runs were finished before; where CLUSTER_TUNE_RESULTS is an empty folder they are made again"
             self.line(f"{facts['dataset']}: {gone} inter-trained models are not there to be kept: {why}")
+        if again := facts.get("again"):
+            self.line(f"{facts['dataset']}: maps of embeddings are not in the store, and made anew with the models behind them: {', '.join(again)}")
         self.bar.total += facts["wanted"]
         self.bar.n += done
         self.bar.initial = getattr(self.bar, "initial", 0) + done  # what was there is no measure of the pace
@@ -90,6 +92,10 @@ class Progress:
 
     def said(self, facts: dict) -> None:
         """What is no work done: what computes, what is left out and why, where things are."""
+        self.line(facts["what"])
+
+    def waits(self, facts: dict) -> None:
+        """What others have in hand when nothing else is left."""
         self.line(facts["what"])
 
     def line(self, text: str) -> None:
@@ -137,3 +143,6 @@ class Beside(Progress):
 
     def plan(self, facts: dict) -> None:
         """Nothing: it is the plan of both."""
+
+    def waits(self, facts: dict) -> None:
+        """Nothing: who has the bar waits as well."""

@@ -130,19 +130,20 @@ def word_epochs_in_words(frame: pd.DataFrame, titles: Mapping[str, str] | None =
 
 
 def devices_in_words(runs: pd.DataFrame) -> Prose:
-    """What the runs were computed on, where that is more than one kind of device; and whether two settings are ever compared
-    across them."""
+    """What the runs were computed on, where that is more than one kind of device; and whether two settings under one recipe are
+    ever compared across them."""
     counts = runs["device"].replace({"cpu": "processors"}).value_counts()
     if len(counts) < 2:
         return Prose(f"All of them were computed on {counts.index[0]}.")
     told = [f"{whole(n)} on {device if device == 'processors' else f'a graphics card ({device})'}" for device, n in counts.items()]
     kinds = runs.groupby(["dataset", "recipe", "budget", "repetition"])["device"].nunique()
     along = runs.groupby(["dataset", "recipe"])["device"].nunique()
-    apart = f"in {int((kinds > 1).sum())} of {len(kinds)} samples under a recipe the settings are not of one kind" if (kinds > 1).any() else (
-        "all settings of one sample of labels under one recipe are of the same kind")
-    mixed = listed(sorted({str(budget) for name, recipe in along.index[along > 1]
+    mixed = int((kinds > 1).sum())
+    apart = (f"for {mixed} of {len(kinds)} pairs of a sample and a recipe the settings were computed on different kinds" if mixed else
+             "all settings of one sample of labels under one recipe were computed on the same kind, two recipes may not have been")
+    on_card = listed(sorted({str(budget) for name, recipe in along.index[along > 1]
                            for budget in runs.loc[(runs["dataset"] == name) & (runs["recipe"] == recipe) & (runs["device"] != "cpu"), "budget"]}, key=int))
-    bend = f" Along a learning curve the kind may change (on a card are runs with {mixed} labels), and with it the inter-trained model." if mixed else ""
+    bend = f" Along a learning curve the kind changes (runs with {on_card} labels are on a card), and with it the inter-trained model." if on_card else ""
     return Prose(f"Of these runs, {listed(told)} were computed. Each kind of device inter-trained models of its own, from the same seed; "
                  f"{apart}.{bend}")
 
@@ -597,7 +598,7 @@ def _gently_judged(runs: pd.DataFrame, published: pd.DataFrame, titles: Mapping[
     """On which data sets the verdict is another where only fine-tuning is changed, as a line; none without such runs."""
     kinds = {name: judged(*both) for name, both in _both_recipes(runs, published).items()}
     known = {name: both[0] for name in kinds if (both := crossed(runs, name, published)) is not None}
-    if not known:
+    if not known or _same_rate(runs):
         return []
     first = {name: difference(runs, name, "paper", published) for name in known}
     others = {name: judged(first[name], kept, beyond_half(runs, name, published, CROSSED)) for name, kept in known.items()}
@@ -628,6 +629,12 @@ def baseline_in_words(
     return Prose("\n".join([*lines, *_gently_judged(runs, published, titles), *_plain_beats(runs, published, titles)]))
 
 
+def _same_rate(runs: pd.DataFrame) -> bool:
+    """Whether both recipes inter-train at one rate, as with encoders that bring none of their own."""
+    part = runs[(runs["setting"] == "clust") & runs["recipe"].isin(["trained", CROSSED])]
+    return "inter_learning_rate" in part and part["recipe"].nunique() == 2 and part["inter_learning_rate"].nunique() == 1
+
+
 def _plain_beats(runs: pd.DataFrame, published: pd.DataFrame, titles: Mapping[str, str] | None) -> list[str]:
     """Where the plain model, trained, is above the inter-trained one under the paper's recipe; a line or none."""
     found = []
@@ -647,8 +654,7 @@ def crossed_in_words(runs: pd.DataFrame, published: pd.DataFrame, titles: Mappin
     found = {name: both for name in budgets_of(published) if (both := crossed(runs, name, published)) is not None}
     if not found:
         return Prose("No model was inter-trained by the paper's recipe and fine-tuned by the trained one so far.")
-    rates = runs.loc[runs["setting"] == "clust"].groupby("recipe")["inter_learning_rate"].unique() if "inter_learning_rate" in runs else {}
-    if len(rates) == 2 and set(rates.iloc[0]) == set(rates.iloc[1]):
+    if _same_rate(runs):
         return Prose("Both recipes inter-train this encoder at the same rate, so that there is nothing to tell apart.")
     names, what = list(budgets_of(published)), "IT:CLUST, inter-trained at the paper's rate and fine-tuned by the trained recipe,"
     first, second = ([(name, both[place]) for name, both in found.items()] for place in (0, 1))
@@ -680,7 +686,7 @@ def passes_in_words(runs: pd.DataFrame, titles: Mapping[str, str] | None = None)
             lines.setdefault((name, setting, fewer, more), []).append(changed)
     return Prose("\n".join(
         f"- {(titles or {}).get(name, name)}, {TITLES[setting]}, {more} passes in place of {fewer}: {listed(changes)} labels."
-        for (name, setting, fewer, more), changes in lines.items()) or "No data set has runs with several numbers of passes yet.")
+        for (name, setting, fewer, more), changes in lines.items()) or "There are too few runs with several numbers of passes yet.")
 
 
 def advice_in_words(
@@ -724,10 +730,10 @@ def nmi_of_losses_in_words(
     lines = [f"- {what}{' with at least one number of labels' * (what[0] == 'C')}: {listed([shown[name] for name in part]) or 'none'}."
              for what, part in said.items()]
     tested = {key: both for key, both in matched.groupby(["dataset", "budget"]) if len(both) >= FEW}
-    ways = [[f"{(titles or {}).get(name, name)} at {budget}" for (name, budget), up in _after_holm(tested).items() if up is helps]
-            for helps in (False, True)]
-    lines += [f"- Corrected together (Holm over {len(tested)} t-tests), hurt remain {listed(ways[0]) or 'none'}, and helped "
-              f"{listed(ways[1]) or 'none'}."] if tested else []
+    sure = _after_holm(tested) if tested else {}
+    ways = [[f"{(titles or {}).get(name, name)} at {budget}" for (name, budget), up in sure.items() if up == helps] for helps in (False, True)]
+    lines += [f"- With all t-tests here corrected together (Holm, {len(tested)} of them), still hurt: {listed(ways[0]) or 'none'}; "
+              f"still helped: {listed(ways[1]) or 'none'}."] if tested else []
     return Prose("\n".join([*lines, "- Hurt are " + " and ".join(
         f"{sum(name in hurt for name in part)} of the {len(part)} whose NMI is {'above' if above else 'not above'} their median, {number(middle, 2)}"
         for above, part in zip((True, False), parts, strict=True)) + "."]) if names else "There are too few runs yet.")
@@ -769,8 +775,8 @@ def _trains(runs: pd.DataFrame, least: Mapping[str, int]) -> list[str]:
         found = [stats.differences(one) for name, one in part.groupby("dataset") if budget >= least.get(name, budget) and len(one) >= FEW]
         better, worse = (sum(gained.estimate * side > 0 and not gained.includes_zero for gained in found) for side in (1, -1))
         said += [f"{budget} labels: {better} and {worse} of {len(found)}"] if len(found) >= FEW else []
-    return [f"- That depends on how many labels there are. On how many data sets the trained plain model is clearly better, and clearly "
-            f"worse, than under the paper's recipe: {'; '.join(said)}."] if said else []
+    return [f"- By number of labels, on how many data sets the trained plain model is clearly better, and clearly worse, than under "
+            f"the paper's recipe: {'; '.join(said)}."] if said else []
 
 
 def _gently(runs: pd.DataFrame, published: pd.DataFrame) -> list[str]:
@@ -846,14 +852,14 @@ def _swept(part: pd.DataFrame) -> str:
     text = (f"IT:CLUST beside plain is {points(ends[0])} points after {first['updates']:.0f} updates and "
             f"{points(ends[1])} after {last['updates']:.0f}.")
     reached = part[part["before"] >= first["after"]]
-    goal = f"the {number(100 * first['after'])} % that IT:CLUST has after {first['updates']:.0f}"
+    goal = f"the accuracy that IT:CLUST has after {first['updates']:.0f} ({number(100 * first['after'])} %)"
     if first["after"] <= first["before"]:
         return text + " Plain is not behind even at the start."
     if reached.empty:
         return text + f" Plain never reaches {goal}."
     by = reached["updates"].iloc[0]
     before = part.loc[part["updates"] < by, "updates"].max()
-    return text + f" Plain has {goal} not yet after {before:.0f}, and by {by:.0f}."
+    return text + f" Plain is still below {goal} after {before:.0f} updates, and has it after {by:.0f}."
 
 
 def sizes_in_words(data: pd.DataFrame, printed: pd.DataFrame, titles: Mapping[str, str] | None = None) -> Prose:

@@ -589,7 +589,8 @@ def comparison_table(
     """Table 3 with more beside it: one row a budget; differences in points, as the mean over pairs that the tests are
     about and as the mean over data sets with its interval; the corrected p as the paper prints it.
 
-    That p is not given where it is not below .05, and no p and interval where one data set alone has runs. The plain p, Wilcoxon's, that of one mean a data set and the 95 %
+    That p is not given where it is not below .05, nor any of ours and the interval where one data
+    set alone has runs. The plain p, Wilcoxon's, that of one mean a data set and the 95 %
     interval stand beside it, and the paper's own p where `published` has it (budget -> p).
     """
     rows = [

@@ -554,7 +554,8 @@ def _told(held: bool, sure: bool) -> float:
 
 def _against_method(e: Evidence, claim: Claim, recipe: str) -> Found | None:
     """IT:CLUST less a reference method in points: the mean over budgets of each data set, and then over these; beside it
-    the same at each data set's smallest budget. The interval is of both: 0 is outside it where it is outside each."""
+    the same at each data set's smallest budget. The interval is the hull of both: 0 is outside it where
+    both lie on one side of 0."""
     clust = _under(e, recipe)
     keys = ["dataset", "budget", "repetition"]
     clust = clust[clust["setting"] == "clust"].set_index(keys)["accuracy"]
