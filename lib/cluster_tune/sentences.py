@@ -143,7 +143,8 @@ def devices_in_words(runs: pd.DataFrame) -> Prose:
              "all settings of one sample of labels under one recipe were computed on the same kind, two recipes may not have been")
     on_card = listed(sorted({str(budget) for name, recipe in along.index[along > 1]
                            for budget in runs.loc[(runs["dataset"] == name) & (runs["recipe"] == recipe) & (runs["device"] != "cpu"), "budget"]}, key=int))
-    bend = f" Along a learning curve the kind changes (runs with {on_card} labels are on a card), and with it the inter-trained model." if on_card else ""
+    bend = (f" Along the learning curves of some data sets the kind changes, and with it the inter-trained model: their runs with {on_card} "
+            "labels are on a card.") if on_card else ""
     return Prose(f"Of these runs, {listed(told)} were computed. Each kind of device inter-trained models of its own, from the same seed; "
                  f"{apart}.{bend}")
 
