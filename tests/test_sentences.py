@@ -501,7 +501,7 @@ def test_what_runs_were_computed_on():
     assert sentences.devices_in_words(some) == "All of them were computed on processors."
     some.loc[some.index[0], "device"] = "NVIDIA X"
     said = sentences.devices_in_words(some)
-    assert said.startswith("Of these runs, 2 on processors and 1 on a graphics card (NVIDIA X) were computed.")
+    assert said.startswith("2 of these runs were computed on processors and 1 on a graphics card (NVIDIA X). Each kind")
     assert "under one recipe were computed on the same kind, two recipes may not have been. Along the learning curves of some" in said
     assert said.endswith("their runs with 64 labels are on a card.")
     crossing = sentences.devices_in_words(pd.concat([some, runs([0.1, 0.2], "clust").assign(device="cpu")]))

@@ -135,7 +135,8 @@ def devices_in_words(runs: pd.DataFrame) -> Prose:
     counts = runs["device"].replace({"cpu": "processors"}).value_counts()
     if len(counts) < 2:
         return Prose(f"All of them were computed on {counts.index[0]}.")
-    told = [f"{whole(n)} on {device if device == 'processors' else f'a graphics card ({device})'}" for device, n in counts.items()]
+    (first, most), *others = [(device if device == "processors" else f"a graphics card ({device})", n) for device, n in counts.items()]
+    told = [f"{whole(most)} of these runs were computed on {first}", *(f"{whole(n)} on {device}" for device, n in others)]
     kinds = runs.groupby(["dataset", "recipe", "budget", "repetition"])["device"].nunique()
     along = runs.groupby(["dataset", "recipe"])["device"].nunique()
     mixed = int((kinds > 1).sum())
@@ -145,7 +146,7 @@ def devices_in_words(runs: pd.DataFrame) -> Prose:
                            for budget in runs.loc[(runs["dataset"] == name) & (runs["recipe"] == recipe) & (runs["device"] != "cpu"), "budget"]}, key=int))
     bend = (f" Along the learning curves of some data sets the kind changes, and with it the inter-trained model: their runs with {on_card} "
             "labels are on a card.") if on_card else ""
-    return Prose(f"Of these runs, {listed(told)} were computed. Each kind of device inter-trained models of its own, from the same seed; "
+    return Prose(f"{listed(told)}. Each kind of device inter-trained models of its own, from the same seed; "
                  f"{apart}.{bend}")
 
 
