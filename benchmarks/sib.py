@@ -249,7 +249,8 @@ def main() -> None:
 
     if given.mode == "serve":
         package, file, n_jobs, seed = given.rest
-        return serve(package, file, int(n_jobs), int(seed))
+        serve(package, file, int(n_jobs), int(seed))
+        return
     if given.mode != "scaling":
         print(stats.side_by_side(compare(given.seeds, given.cores)).T.to_string())
     if given.mode != "compare":

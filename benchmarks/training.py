@@ -186,10 +186,7 @@ def serve(way: str, dataset: str, texts: int, updates: int) -> None:
 
     device = training.device("auto")
     inputs = data(dataset, texts)
-    if way in COPIES:
-        found = ours(*inputs, updates, device, COPIES[way])
-    else:
-        found = trainer(*inputs, updates, device, way == "tuned")
+    found = ours(*inputs, updates, device, COPIES[way]) if way in COPIES else trainer(*inputs, updates, device, way == "tuned")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     operations, rate = arithmetic(inputs[0], inputs[1]), matrix_rate(device)
     share = 3 * operations * updates * BATCH / found["train"] / rate
@@ -374,14 +371,16 @@ def parts(dataset: str, copies: int = 5, profile: str = "paper") -> pd.DataFrame
         few = [train.take(sample) for sample in samples], [targets[sample] for sample in samples], design.N_CLUSTERS
         how = {"learning_rate": RATE, "bits": bits}
         for size in (64, 16):  # of 512 labels: with more, batches of 16 would be of texts of like length
-            models, _ = clock(f"an update of five models, batches of {size}", 150, lambda updates=150, size=size: stacked.fine_tune(
-                model, pooling, *few, batch_size=size, updates=updates, seeds=range(copies), **how), FIRST)
+            models, _ = clock(
+                f"an update of five models, batches of {size}", 150,
+                lambda updates=150, size=size, model=model, pooling=pooling, few=few, how=how: stacked.fine_tune(
+                    model, pooling, *few, batch_size=size, updates=updates, seeds=range(copies), **how), FIRST)
         clock(f"predictions of five models for {SOME:,} texts", 1, lambda models=models: stacked.predict(models, test, bits))
         del models  # else their memory would be counted beside the next ones'
         how |= {"batch_size": BATCH}
-        clock("an update on clusters", 40, lambda n=40 * BATCH: intertraining.on_clusters(
+        clock("an update on clusters", 40, lambda n=40 * BATCH, model=model, pooling=pooling, how=how: intertraining.on_clusters(
             model, pooling, train.take(np.arange(n)), targets[:n], epochs=1, **how), 2 * BATCH)
-        clock("an update on masked words", 270, lambda epochs=9: intertraining.on_masked_words(
+        clock("an update on masked words", 270, lambda epochs=9, model=model, how=how: intertraining.on_masked_words(
             model, train.take(np.arange(30 * BATCH)), special, epochs=epochs, duplicates=1, **how), 1)
         print(f"{SHAPES[name]}: {sum(row['seconds'] * row['number'] for row in rows[-5:]) / 3600:.2f} h, "
               f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB", flush=True)
@@ -439,7 +438,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.command == "serve":
         way, dataset, texts, updates = given.rest
-        return serve(way, dataset, int(texts), int(updates))
+        serve(way, dataset, int(texts), int(updates))
+        return
     work = {
         "speed": ("training.csv", lambda: speed(given.dataset or "ag_news", given.texts, given.updates)),
         "accuracy": ("training_accuracy.csv", lambda: accuracy(given.dataset or "isear", given.budget, given.repetitions)),

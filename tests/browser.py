@@ -110,8 +110,7 @@ class Page:
 @contextmanager
 def page(program: str) -> Iterator[Page]:
     """A tab of a browser of its own, gone afterwards with all it kept."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        errors = open(Path(folder, "errors"), "w")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, Path(folder, "errors").open("w") as errors:
         browser = subprocess.Popen([program, *QUIET, f"--user-data-dir={folder}/profile", "about:blank"], stderr=errors)
         loop = asyncio.new_event_loop()
         try:
@@ -120,7 +119,6 @@ def page(program: str) -> Iterator[Page]:
             browser.terminate()
             browser.wait(20)
             loop.close()
-            errors.close()
 
 
 async def _connected(address: str):

@@ -92,7 +92,8 @@ def test_every_verb_of_make_that_a_document_names_exists():
 
 def test_every_citation_has_an_entry():
     entries = set(re.findall(r"^@\w+\{(\w+),", (ROOT / "book" / "references.bib").read_text("utf-8"), re.M))
-    cited = {key.strip() for page in toc() for keys in re.findall(r"\{cite:[pt]\}`([^`]+)`", prose(page)) for key in keys.split(",")}
+    cited = {key.strip() for page in toc() for keys in re.findall(r"\{cite:[pt]\}`([^`]+)`", prose(page))
+             for key in keys.split(",")}
     assert cited and cited <= entries
     assert {info.citation for info in datasets.REGISTRY.values() if info.citation} <= entries
 

@@ -10,6 +10,8 @@ import json
 import os
 import tarfile
 import threading
+from pathlib import Path
+from typing import ClassVar
 
 import local_hub
 import numpy as np
@@ -308,7 +310,8 @@ def test_the_embedded_corpora_are_cached_until_their_settings_change(folders, mo
 
 def test_test_texts_that_are_in_training_are_counted(folders):
     put(folders / "own" / "tickets", train=table(20), test=table(5, start=17))
-    assert datasets.load("tickets").notes == ("3 of 5 test texts are in the training part, too: all accuracies are a little too high for it.",)
+    assert datasets.load("tickets").notes == (
+        "3 of 5 test texts are in the training part, too: all accuracies are a little too high for it.",)
 
 
 # Bad input
@@ -408,7 +411,8 @@ def test_labels_that_are_missing_where_they_are_needed(folders):
     frame.to_csv(folder / "test.csv", index=False)
     assert refused(str(folder)) == "2 rows of the test part of 'gaps' have no label, row 5 is the first; label or drop them"
     frame["label"] = ["a", "b"] * 4 + [""] * 12
-    assert refused(write(folders / "few.csv", frame.to_csv(index=False))) == "'few' has only 8 texts with a label; at least 10 are needed"
+    few = write(folders / "few.csv", frame.to_csv(index=False))
+    assert refused(few) == "'few' has only 8 texts with a label; at least 10 are needed"
 
 
 def test_one_class(folders):
@@ -665,14 +669,15 @@ class Server(http.server.SimpleHTTPRequestHandler):
     """Serves a folder; answers to ranges, and breaks off after `stop` bytes once; `chunked`, without saying how many there are."""
 
     stop, chunked = None, False
-    asked = []
+    asked: ClassVar[list[int]] = []
 
     def do_GET(self):
-        content = open(self.translate_path(self.path), "rb").read()
+        content = Path(self.translate_path(self.path)).read_bytes()
         start = int((self.headers["Range"] or "bytes=0-")[6:-1])
         type(self).asked.append(start)
         if start >= len(content):
-            return self.send_error(416)
+            self.send_error(416)
+            return
         self.send_response(206 if start else 200)
         if self.chunked:
             self.send_header("Transfer-Encoding", "chunked")
@@ -818,7 +823,8 @@ def test_a_blank_line_is_an_empty_text_where_there_is_one_column(tmp_path):
 
 def test_a_message_counts_lines_from_the_top_of_the_file_blank_ones_too(folders):
     for above, line in {"": 3, "\n": 4, " \t\n\r\n": 5}.items():
-        assert f"Expected 2 fields in line {line}, saw 3" in refused(write(folders / "ragged.csv", above + "text,label\na,b\nc,d,e\n"))
+        ragged = write(folders / "ragged.csv", above + "text,label\na,b\nc,d,e\n")
+        assert f"Expected 2 fields in line {line}, saw 3" in refused(ragged)
     assert "is empty" in refused(write(folders / "blank.csv", "\n \n\t\n"))
 
 
@@ -828,7 +834,8 @@ def test_a_text_that_begins_with_a_quote_does_not_swallow_the_rows_after_it(fold
     content = 'text\tlabel\n"Hello she said\ta\nsecond\tb\n"Bye" he said\ta\nlast\tb\n'
     assert says in refused(write(folders / "plain.tsv", content))
     assert says.replace("2 to 4", "5 to 7") in refused(write(folders / "plain.tsv", "\n \t\n\r\n" + content))
-    inside = 'text\tlabel\n"Hello" she said\ta\nsecond\tb\n"Bye" he said\ta\n'  # each on a line of its own: nothing is lost but quotes
+    # Each on a line of its own: nothing is lost but quotes.
+    inside = 'text\tlabel\n"Hello" she said\ta\nsecond\tb\n"Bye" he said\ta\n'
     assert len(datasets.read(str(write(folders / "inside.tsv", inside)))) == 3
     quoted = 'text,label\n"He said ""hello"", twice\nand left",a\nsix 6" nails,b\n'
     assert len(datasets.read(str(write(folders / "quoted.csv", quoted)))) == 2

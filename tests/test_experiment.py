@@ -308,7 +308,8 @@ def test_maps_that_the_store_lacks_are_told_and_their_models_made_once(words, en
     bar = Progress()
     bar("plan", plan)
     bar.close()
-    assert "sea_and_sky: maps of embeddings are not in the store, and made anew with the models behind them: mlm paper, mlm+clust paper" in capsys.readouterr().out
+    assert ("sea_and_sky: maps of embeddings are not in the store, and made anew with the models behind them: "
+            "mlm paper, mlm+clust paper") in capsys.readouterr().out
     assert len([facts for facts in events(heard, "update") if "masked words" in facts["what"]]) == 10  # two epochs, once
     assert not kept()
 
@@ -387,7 +388,8 @@ def test_the_time_left_comes_to_nothing_also_where_work_was_resumed(words, capsy
     experiment.ensure(words, precision="fp32", changes=LEARNED, report=both)
     bar.close()
     assert bar.read > 0 and bar.left == 0
-    assert [facts["texts"] for facts in events(heard, "spared")] == [3 * 5 * 64]  # the epoch that was stored, an update's texts thrice
+    # The epoch that was stored, an update's texts thrice.
+    assert [facts["texts"] for facts in events(heard, "spared")] == [3 * 5 * 64]
 
 
 def test_masked_words_change_what_is_fine_tuned(words, ensure, asked):
@@ -430,7 +432,8 @@ def stop_before(monkeypatch, name):
     whole = getattr(experiment._Study, name)
 
     def stop(study, what, *rest):
-        if isinstance(what, str) and what in ("facts", "lengths", "examples", "data"):  # the tables of the data set come long before
+        # The tables of the data set come long before.
+        if isinstance(what, str) and what in ("facts", "lengths", "examples", "data"):
             return whole(study, what, *rest)
         raise KeyboardInterrupt
 
@@ -556,7 +559,8 @@ def test_an_encoder_of_the_hub_finds_its_tables_again(words, ensure, heard, stor
     ensure(words, changes=experiment.Changes(mlm_epochs=2))
     learned = [facts["update"] for facts in events(heard, "update") if "masked words" in facts["what"]]
     assert learned == list(range(1, 11))  # once for both settings
-    assert set(results.table("losses")["encoder"]) == {"some/tiny"} and (store / "losses" / "sea_and_sky.some--tiny.mlm.paper.2.csv").is_file()
+    assert set(results.table("losses")["encoder"]) == {"some/tiny"}
+    assert (store / "losses" / "sea_and_sky.some--tiny.mlm.paper.2.csv").is_file()
     heard.clear()
     ensure(words, changes=experiment.Changes(mlm_epochs=2))
     assert [event for event, _ in heard] == ["plan"]
@@ -566,7 +570,7 @@ def test_other_word_vectors_make_other_runs(monkeypatch):
     (clust,) = design.combine(["d"], settings=["clust"], recipes=["paper"], budgets=[64], repetitions=[0], clustering="kmeans")
     known = (clust, design.recipe("paper"), "data", "weights", "mean", 50)
     for name, vectors in (("glove.6B.50d", ""), ("glove.6B.300d", "glove.6B.300d")):
-        monkeypatch.setattr(glove, "_files", lambda: [glove.File(Path(f"{name}.txt"))])
+        monkeypatch.setattr(glove, "_files", lambda name=name: [glove.File(Path(f"{name}.txt"))])
         assert experiment._vectors("kmeans") == vectors and experiment._vectors("sib") == ""
         assert (experiment.identity(*known, vectors) == experiment.identity(*known)) is (vectors == "")
     monkeypatch.setattr(glove, "_files", list)

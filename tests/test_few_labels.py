@@ -79,7 +79,7 @@ def test_unlabelled_texts_carry_two_labels_to_their_neighbours(how):
 
 
 def test_one_class_is_the_answer_to_everything():
-    features, codes = blobs(10)
+    features, _ = blobs(10)
     assert set(few_labels.fit("frozen", features, np.zeros(10, int)).predict(features)) == {0}
     known = np.where(np.arange(10) < 3, 1, few_labels.UNKNOWN)
     assert set(few_labels.self_train(features, known).predict(features)) == {1}
@@ -222,7 +222,8 @@ def test_effects_by_hand():
     assert "hurts: frozen (−10.3 against TF-IDF, ISEAR alone)" in few_labels.in_words(turned)
     alike = few_labels.effects(scores(frozen={"isear": [0.4, 0.6]}, tfidf={"isear": [0.3, 0.5]})).iloc[0]  # by 10 points twice
     assert alike["difference"] == pytest.approx(10) and alike[["low", "high", "p"]].isna().all()
-    assert few_labels.effects_table(scores(frozen={"isear": [0.4, 0.6]}, tfidf={"isear": [0.3, 0.5]})).iloc[0, -2:].tolist() == ["–", "cannot be told"]
+    table = few_labels.effects_table(scores(frozen={"isear": [0.4, 0.6]}, tfidf={"isear": [0.3, 0.5]}))
+    assert table.iloc[0, -2:].tolist() == ["–", "cannot be told"]
     level = scores(frozen={"isear": [0.4, 0.6]}, tfidf={"isear": [0.6, 0.4]})
     assert "cannot be told: frozen" in few_labels.in_words(level)
 
@@ -231,7 +232,8 @@ def test_what_is_left_of_many_effects_when_they_are_corrected_together():
     """Frozen is 10, 10 and 11 points above TF-IDF, p = .0010 of two tests; plain is 1, 2 and 3 above frozen, p = .074."""
     frame = scores(tfidf={"isear": [0.4, 0.5, 0.6]}, frozen={"isear": [0.5, 0.6, 0.71]}, plain={"isear": [0.51, 0.62, 0.74]})
     assert few_labels.in_words(frame).splitlines()[-1] == (
-        "- With all tests here corrected together (Holm, 2 of them), what still helps is frozen at 64; what still hurts is nothing.")
+        "- With all tests here corrected together (Holm, 2 of them), what still helps is frozen at 64; "
+        "what still hurts is nothing.")
     once = few_labels.effects(scores(tfidf={"isear": [0.4]}, frozen={"isear": [0.5]})).iloc[0]  # a single repetition so far
     assert once["difference"] == pytest.approx(10) and once[["low", "high", "p"]].isna().all()
 
@@ -240,7 +242,8 @@ def test_what_others_print_is_as_they_print_it():
     chosen = few_labels.chosen_by_others().set_index(["Data set", "Labels"])
     assert chosen.loc[("AG News", 64)].tolist() == ["80.0 ± 2.5", "82.4", "85.3"] and len(chosen) == 9
     rates = few_labels.semi_supervised_by_others().set_index("Algorithm")
-    assert list(rates) == ["AG News, 40 labels", "AG News, 200 labels", "Yahoo! Answers, 500 labels", "Yahoo! Answers, 2,000 labels"]
+    assert list(rates) == ["AG News, 40 labels", "AG News, 200 labels",
+                           "Yahoo! Answers, 500 labels", "Yahoo! Answers, 2,000 labels"]
     assert rates.index.notna().all() and "Mean Teacher" in rates.index
     assert rates.loc["supervised only"].tolist() == ["15.06", "14.25", "37.43", "33.26"]
 
@@ -251,10 +254,13 @@ def test_the_penalty_of_open_data_is_chosen_on_the_real_labels(monkeypatch):
     rng = np.random.default_rng(0)
     open_x = np.concatenate([rng.normal(-1, 0.1, (60, 1)), rng.normal(1, 0.1, (40, 1))])
     codes = np.repeat([0, 1], [60, 40])
+
     class View(SimpleNamespace):
         penalised = few_labels.Views.penalised
 
-    view = lambda train, test: View(frozen={"train": train, "test": test})
+    def view(train, test):
+        return View(frozen={"train": train, "test": test})
+
     monkeypatch.setattr(few_labels, "opened", lambda views: (view(open_x, None), np.arange(100), codes))
     real = view(np.array([[1.0], [1.0], [-1.0]]), np.array([[1.0], [-1.0]]))
     real.gold = {"train": np.array([0, 0, 0])}

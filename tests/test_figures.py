@@ -77,8 +77,9 @@ def test_nothing_of_pyplot_is_loaded():
 
 def test_one_look_a_setting():
     assert list(figures.SETTINGS) == list(tables.TITLES) and set(tables.TITLES) == set(design.SETTINGS)
-    assert list(tables.RECIPES) == [name for name in design.RECIPES if name not in (*design.SWEEP, design.CROSSED)] and tables.CROSSED == design.CROSSED
-    for part in zip(*figures.SETTINGS.values()):
+    assert list(tables.RECIPES) == [name for name in design.RECIPES if name not in (*design.SWEEP, design.CROSSED)]
+    assert tables.CROSSED == design.CROSSED
+    for part in zip(*figures.SETTINGS.values(), strict=True):
         assert len(set(map(str, part))) == len(design.SETTINGS)
 
 
@@ -253,7 +254,7 @@ def test_updates_have_a_line_and_the_paper_s_recipe_a_hollow_mark():
     figure = figures.updates_curves(frame, ["a", "b"], [64, 256], {"a": "Set A"})
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
         "Set A, 64 labels", "b, 64 labels", "Set A, 256 labels", "b, 256 labels"]
-    plain, clust = figure.axes[0].containers
+    plain, _ = figure.axes[0].containers
     assert list(plain[0].get_xdata()) == [10, 40, 100, 160, 640]
     mean = 100 * frame.query("setting == 'base' and recipe == 'updates-40'")["accuracy"].mean()
     assert plain[0].get_ydata()[1] == pytest.approx(mean)
@@ -399,7 +400,7 @@ def test_growth_has_a_panel_a_size_and_a_line_a_package():
     frame = pd.DataFrame(rows, columns=["varied", "value", "package", "seconds"])
     figure = figures.growth(frame)
     assert [axes.get_title(loc="left") for axes in figure.axes] == list(sizes)
-    for axes, values in zip(figure.axes, sizes.values()):
+    for axes, values in zip(figure.axes, sizes.values(), strict=True):
         ours, theirs = axes.get_lines()
         assert ours.get_xdata().tolist() == values and theirs.get_ydata().tolist() == [0.02 * v for v in values]
     ticks = figure.axes[0].xaxis.get_major_formatter().seq

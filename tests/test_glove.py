@@ -92,7 +92,7 @@ def test_coverage(folder):
 
 def test_what_stanford_s_files_hold(folder):
     """A word with blanks, a no-break space inside a word, a byte that is no UTF-8, a word twice, no last line end."""
-    rows = ". . 1 2 3\na\xa0b 1 2 3\n".encode() + b"\xff\xfe 1 2 3\n" + "cat 1 2 3\ncat 9 9 9\ndog 4 5 6".encode()
+    rows = ". . 1 2 3\na\xa0b 1 2 3\n".encode() + b"\xff\xfe 1 2 3\n" + b"cat 1 2 3\ncat 9 9 9\ndog 4 5 6"
     put(folder, "a.txt", b"the 0 0 1\n" + rows)
     vectors = glove.read([*WORDS, "a", ".", "a\xa0b"])
     assert vectors.rows == {"a\xa0b": 0, "cat": 1, "dog": 2} and vectors.matrix[1].tolist() == [1, 2, 3]

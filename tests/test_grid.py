@@ -279,7 +279,8 @@ def test_snakemake_runs_the_smoke_profile_two_jobs_at_a_time(store, tiny_folder,
 
 
 def test_snakemake_makes_one_job_of_every_group_of_the_paper_profile(tmp_path):
-    plan = snakemake(tmp_path, "--dry-run", "--printshellcmds", "--cores", "1", "--config", "profile=paper", "gpu=1", "mlm_epochs=5")
+    plan = snakemake(
+        tmp_path, "--dry-run", "--printshellcmds", "--cores", "1", "--config", "profile=paper", "gpu=1", "mlm_epochs=5")
     assert re.search(r"^encoder +1$", plan, re.MULTILINE)
     assert plan.count("--device cuda --mlm-epochs 5 --only") == len({design.group(run) for run in design.runs("paper")})
     pages = snakemake(tmp_path, "pages", "--dry-run", "--printshellcmds", "--cores", "1", "--config", "mlm_epochs=5")

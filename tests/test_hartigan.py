@@ -57,7 +57,7 @@ def test_what_a_move_costs_is_the_change_of_the_inertia(seed):
         before = inertia(points, labels)
         by_hand = [inertia(points, np.where(np.arange(40) == i, t, labels)) for t in range(4)]
         centers = np.array([points[labels == t].mean(axis=0) for t in range(4)])
-        moved, fallen = _loops.hartigan_sweep(points, np.array([i]), labels, centers, np.bincount(labels, minlength=4))
+        _, fallen = _loops.hartigan_sweep(points, np.array([i]), labels, centers, np.bincount(labels, minlength=4))
         assert labels[i] == np.argmin(by_hand) and fallen == pytest.approx(before - min(by_hand), abs=1e-8)
 
 

@@ -85,7 +85,8 @@ def test_work_that_was_stopped_goes_on(file, learn, monkeypatch):
 
     with pytest.raises(Stop):
         learn(file, report=report)
-    assert list((file_folder := whole.folder.parent / "own-labels").glob(".inter-trained.*")) and not (file_folder / "model").exists()
+    file_folder = whole.folder.parent / "own-labels"
+    assert list(file_folder.glob(".inter-trained.*")) and not (file_folder / "model").exists()
     trained, train = [], training.train
     monkeypatch.setattr(training, "train", lambda *given, **more: trained.append(1) or train(*given, **more))
     rest = learn(file)
@@ -117,8 +118,9 @@ def test_too_few_labels_are_one_line(labels, says, sea_and_sky, tmp_path, monkey
 
 
 @pytest.mark.parametrize("given, says", [
-    ({"settings": ["mlm"]}, "unknown setting 'mlm'"), ({"folds": 1}, "1 folds do not tell"), ({"folds": 0}, "give at least 2, or 0"),
-    ({"folds": 81}, "81 folds are more than the 80"), ({"n_clusters": 500}, "clusters"), ({"seed": -1}, "seed is -1"),
+    ({"settings": ["mlm"]}, "unknown setting 'mlm'"), ({"folds": 1}, "1 folds do not tell"),
+    ({"folds": 0}, "give at least 2, or 0"), ({"folds": 81}, "81 folds are more than the 80"),
+    ({"n_clusters": 500}, "clusters"), ({"seed": -1}, "seed is -1"),
     ({"recipe": "best"}, "unknown recipe 'best'"), ({"label_column": "topic"}, "has no column 'topic'"),
 ])
 def test_what_cannot_be_asked_for_is_one_line_and_leaves_nothing(given, says, file, learn, tmp_path):
@@ -142,9 +144,11 @@ def test_a_folder_without_a_model_and_a_spoiled_one_are_one_line(file, learn, ti
 
 
 def test_the_command_says_what_to_expect_and_where_it_is(file, tiny_folder, capsys):
-    assert __main__.main(["label", file, "--encoder", str(tiny_folder), "--recipe", "updates-10", "--clusters", "4", "--folds", "2"]) == 0
+    how = ["--encoder", str(tiny_folder), "--recipe", "updates-10", "--clusters", "4", "--folds", "2"]
+    assert __main__.main(["label", file, *how]) == 0
     said = capsys.readouterr().out
-    assert "plain: accuracy" in said and "inter-trained: accuracy" in said and "319 of 400 texts got a label in 'own-labels/labels.csv'" in said
+    assert "plain: accuracy" in said and "inter-trained: accuracy" in said
+    assert "319 of 400 texts got a label in 'own-labels/labels.csv'" in said
     assert __main__.main(["label", file, "--model", "own-labels/model", "--out", "again"]) == 0
     assert "319 of 400 texts got a label in 'again/labels.csv'" in capsys.readouterr().out
 
@@ -226,6 +230,7 @@ def test_others_may_read_a_kept_model(file, learn):
 
 def test_a_model_that_has_seen_labels_says_so_as_an_encoder(file, learn, store, capsys):
     learn(file, settings=["base"], folds=0)
-    run = ["run", file, "--encoder", "own-labels/model", "--settings", "base", "--recipes", "updates-10", "--budgets", "8", "--repetitions", "1"]
+    run = ["run", file, "--encoder", "own-labels/model", "--settings", "base", "--recipes", "updates-10", "--budgets", "8",
+           "--repetitions", "1"]
     assert __main__.main(run) == 0
     assert "own: Encoder 'own-labels-model' has learned from labels: on the texts that it learned from" in capsys.readouterr().out

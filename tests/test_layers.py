@@ -17,7 +17,6 @@ IMPORTS = {
     "paths": "",
     "design": "",
     "stats": "",
-    "sampling": "",
     "text": "",
     "training": "",
     "docstrings": "",
@@ -56,8 +55,10 @@ IMPORTS = {
     "progress": "",
     "processes": "claims design training experiment progress",
 }
-IN_NOTEBOOKS = set("paths design datasets reference experiment results stats tables sentences figures viewer few_labels explore worked".split())
-HEAVY = {"torch": set("training stacked encoders intertraining finetuning experiment explore labelling".split()), "papermill": {"pages"}}
+IN_NOTEBOOKS = set("paths design datasets reference experiment results stats tables sentences figures viewer few_labels explore "
+                   "worked".split())
+HEAVY = {"torch": set("training stacked encoders intertraining finetuning experiment explore labelling".split()),
+         "papermill": {"pages"}}
 # What must work where torch does not:
 LIGHT = "explore stats design reference results tables sentences figures viewer reach provenance pages datasets verdicts".split()
 LIGHT += ["__main__", "worked", "launch", "citation"]

@@ -12,7 +12,7 @@ from cluster_tune.errors import InputError
 TEMPLATES = sorted((paths.root() / "notebooks").glob("*.ipynb"))
 PAGES = sorted((paths.root() / "book").rglob("*.ipynb"))
 NOTEBOOKS = [*TEMPLATES, *PAGES]
-FROM_DATASET = sorted((paths.root() / "book" / "datasets").glob("*.ipynb")) + [paths.root() / "book" / "first_run.ipynb"]
+FROM_DATASET = [*sorted((paths.root() / "book" / "datasets").glob("*.ipynb")), paths.root() / "book" / "first_run.ipynb"]
 COMPUTED = {*TEMPLATES, *(paths.root() / "book" / f"{name}.ipynb" for name in ("first_run", "explore"))}
 # These train; all other pages only read results/.
 
@@ -36,7 +36,8 @@ def test_executed_without_error_or_stderr_in_short_cells(file):
     assert pages.check(read(file)) == []
 
 
-@pytest.mark.parametrize("file", [*NOTEBOOKS, *(paths.root() / "lib" / "cluster_tune" / f"{name}.py" for name in ("__main__", "verdicts"))],
+@pytest.mark.parametrize("file", [*NOTEBOOKS, *(paths.root() / "lib" / "cluster_tune" / f"{name}.py"
+                                                for name in ("__main__", "verdicts"))],
                          ids=lambda file: file.name)  # fmt: skip
 def test_results_are_asked_for_by_data_set(file):
     """What a user's own texts came to is in the same store, and has no part in the book."""
@@ -77,7 +78,7 @@ def test_opens_with_a_title_and_has_prose_for_its_code(file):
 def test_every_figure_and_table_says_where_it_comes_from(file):
     """And a cell reads nothing but by way of `results` and `datasets`, or that could not be said."""
     cells = read(file).cells
-    for cell, after in zip(cells, [*cells[1:], None]):
+    for cell, after in zip(cells, [*cells[1:], None], strict=True):
         if cell.cell_type == "code":
             shown = any(provenance.SEEN & set(output.get("data", {})) for output in cell.outputs)
             assert shown == (after is not None and provenance.TAG in after.metadata.get("tags", []))

@@ -185,7 +185,8 @@ def test_a_template_without_a_data_set_makes_a_chapter(checkout):
 
 
 def test_a_chapter_of_another_encoder_lies_beside_its_results(checkout):
-    chapter = new_notebook(cells=[new_markdown_cell("# The chapter"), new_code_cell('encoder = "minilm"'), new_code_cell("encoder")])
+    chapter = new_notebook(cells=[
+        new_markdown_cell("# The chapter"), new_code_cell('encoder = "minilm"'), new_code_cell("encoder")])
     chapter.cells[1].metadata.tags = ["parameters"]
     template(checkout)
     (checkout / "book").mkdir()

@@ -40,7 +40,7 @@ def test_helpers_do_what_the_first_process_does_not(runs, monkeypatch, tmp_path,
     assert processes.ensure(runs, processes=2, log=log, precision="fp32") == ["left out"]
     said = [line for line in capsys.readouterr().out.splitlines() if "accuracy" in line]
     logged = [line.split(maxsplit=2)[1:] for line in log.read_text().splitlines()]
-    assert ["tiny: trained on the processor, in fp32"] == [logged.pop(0)[1]]  # before anything that it did
+    assert logged.pop(0)[1] == "tiny: trained on the processor, in fp32"  # before anything that it did
     assert len(said) == len(set(said)) == 4 and sorted(said) == sorted(text for _, text in logged)
     assert {int(number) for number, _ in logged} != {os.getpid()}
     assert multiprocessing.active_children() == []

@@ -95,8 +95,8 @@ def book(tmp_path, monkeypatch):
     facts = pd.DataFrame({"dataset": ["birds"], "fact": ["title"], "value": ["Birds"], "data_fingerprint": ["d" * 16]})
     facts.to_csv(tmp_path / "results" / "facts" / "birds.csv", index=False)
     page = tmp_path / "book" / "birds.ipynb"
-    cells = [new_markdown_cell("# Birds"), new_code_cell("from cluster_tune import results, sentences, tables"), new_code_cell(SHOW),
-             new_markdown_cell("And the facts."),
+    cells = [new_markdown_cell("# Birds"), new_code_cell("from cluster_tune import results, sentences, tables"),
+             new_code_cell(SHOW), new_markdown_cell("And the facts."),
              new_code_cell("tables.show(results.table('facts', dataset='birds')[['fact', 'value']])"),
              new_code_cell("sentences.Prose('Words.')")]
     nbformat.write(new_notebook(cells=cells), page)

@@ -288,7 +288,8 @@ def test_fewer_terms_than_clusters_are_noted():
     [
         (["", "..."] * 50, "no words left to count"),
         (["all alike"] * 60, "only 1 different set of words, too few for 50 clusters; give texts that are not all alike"),
-        ([f"word{i}" for i in range(49)], "49 different sets of words, too few for 50 clusters; give at most 49 clusters, or more texts"),
+        ([f"word{i}" for i in range(49)],
+         "49 different sets of words, too few for 50 clusters; give at most 49 clusters, or more texts"),
     ],
 )
 def test_texts_that_cannot_be_clustered(texts, said):

@@ -156,7 +156,8 @@ def test_tables_have_a_file_a_writer_and_their_keys_as_columns(store):
     assert results.table("losses", dataset="d", encoder="two")["loss"].tolist() == [1.5, 2.5]
     assert len(results.table("losses", dataset="d")) == 4
     assert len(results.table("losses", clustering="sib")) == 4  # a key that a table has not makes no difference
-    with pytest.raises(InputError, match="no losses in .* for dataset other; compute them with cluster-tune run, or on a page with -p compute=true$"):
+    says = "no losses in .* for dataset other; compute them with cluster-tune run, or on a page with -p compute=true$"
+    with pytest.raises(InputError, match=says):
         results.table("losses", dataset="other")
 
 
@@ -177,7 +178,8 @@ def test_names_and_classes_that_look_like_numbers_stay_what_they_are(store):
     ],
 )
 def test_a_table_that_is_missing_names_the_command_that_computes_it(store, kind, command):
-    with pytest.raises(InputError, match=f"no {kind} in .*; compute them with cluster-tune {command}, or on a page with -p compute=true$"):
+    says = f"no {kind} in .*; compute them with cluster-tune {command}, or on a page with -p compute=true$"
+    with pytest.raises(InputError, match=says):
         results.table(kind)
 
 
@@ -250,6 +252,7 @@ def test_a_benchmark_is_read_from_the_checkout():
 
 def test_the_sizes_of_the_data_sets_in_the_store(store):
     for name, extra in (("a", 0), ("b", 5)):
-        counts = pd.DataFrame({"split": ["train", "train", "test", "dev"], "label": ["x", "y", "x", "x"], "count": [3, 4, 2 + extra, 9]})
+        counts = pd.DataFrame({"split": ["train", "train", "test", "dev"], "label": ["x", "y", "x", "x"],
+                               "count": [3, 4, 2 + extra, 9]})
         results.write_table("data", {"dataset": name}, counts)
     assert results.sizes(["a", "b"]) == {"a": (7, 2), "b": (7, 7)}

@@ -42,8 +42,10 @@ def test_recipes_in_words_and_how_often_masked_words_were_seen():
     table = tables.recipes_table([design.RECIPES["paper"], design.RECIPES["trained"]])
     assert list(table) == ["paper", "trained"] and len(table) == len(tables.FIELDS)
     assert table.loc["texts in a batch"].tolist() == ["64", "16"]
-    frame = pd.DataFrame({"dataset": ["a", "a", "b", "b"], "setting": ["base", "mlm", "mlm+clust", "mlm"], "mlm_epochs": [0, 5, 1, 1]})
-    assert "for 5 passes (Set A) and 1 pass (b) here, where the paper's were for 30." in sentences.word_epochs_in_words(frame, {"a": "Set A"})
+    frame = pd.DataFrame({"dataset": ["a", "a", "b", "b"], "setting": ["base", "mlm", "mlm+clust", "mlm"],
+                          "mlm_epochs": [0, 5, 1, 1]})
+    said = sentences.word_epochs_in_words(frame, {"a": "Set A"})
+    assert "for 5 passes (Set A) and 1 pass (b) here, where the paper's were for 30." in said
     assert "No model" in sentences.word_epochs_in_words(frame[:1])
 
 
@@ -63,6 +65,15 @@ def test_findings_list_every_recipe_and_budget():
     assert sentences.findings(frame)._repr_markdown_() == str(sentences.findings(frame))
 
 
+def test_findings_say_what_an_encoder_has_read_before():
+    frame = both([0.1, 0.2], [0.3, 0.4], dataset="yahoo_answers")
+    assert "read" not in sentences.findings(frame)
+    assert "trained on pairs" not in sentences.findings(frame.assign(dataset="ag_news", encoder="minilm"))
+    *_, told = sentences.findings(frame.assign(encoder="minilm")).splitlines()
+    assert told.startswith("- MiniLM has been trained on pairs of texts from Yahoo! Answers, though without these classes, so that")
+    assert all(name in datasets.REGISTRY and encoder in sentences.ENCODERS for name, encoder in sentences.READ)
+
+
 def test_findings_name_budgets_without_matched_runs_in_one_line():
     frame = pd.concat([both([0.1, 0.2], [0.3, 0.4]), *(runs([0.5], budget=budget) for budget in (1024, 256))])
     assert sentences.findings(frame).splitlines()[1:] == [
@@ -80,14 +91,16 @@ def test_the_paper_s_ordering_in_words():
     fails = sentences.agreement_in_words(found, kinds, PUBLISHED)
     assert "lowest NMI (sIB) is a, and a is topical, otherwise than in the paper" in fails
     seeds = pd.concat([found.assign(nmi=found["nmi"] + shift) for shift in (-0.03, 0.03)])
-    assert "c (0.110) and a (0.060), where the two groups meet, are not told apart" in sentences.agreement_in_words(seeds, kinds, PUBLISHED)
+    open_ = sentences.agreement_in_words(seeds, kinds, PUBLISHED)
+    assert "c (0.110) and a (0.060), where the two groups meet, are not told apart" in open_
     apart = pd.concat([found.assign(nmi=found["nmi"] + shift) for shift in (-0.001, 0.001)])
     assert "not told apart" not in sentences.agreement_in_words(apart, kinds, PUBLISHED)
 
 
 def test_the_paper_s_average_in_words():
     words = sentences.averages_in_words(PRINTED, TOPICAL, {"a": "Set A"})
-    assert "over its 2 topical data sets, 60 %, is a mean of ratios: Set A alone makes up 83 % of it" in words and "35.0 and 50.0, differ by 43 %" in words
+    assert "over its 2 topical data sets, 60 %, is a mean of ratios: Set A alone makes up 83 % of it" in words
+    assert "35.0 and 50.0, differ by 43 %" in words
 
 
 def test_on_how_many_data_sets_it_helps():
@@ -101,7 +114,8 @@ def test_on_how_many_data_sets_it_helps():
 
 def test_what_stays_when_all_data_sets_are_corrected_together():
     """p of .049 for each of two data sets: each clear by itself, neither after Holm's method."""
-    near = [both([0.3, 0.3, 0.3], [0.3 + d for d in (0.06, 0.10, 0.14)], dataset=name, budget=budget) for name, budget in (("a", 64), ("b", 128))]
+    near = [both([0.3, 0.3, 0.3], [0.3 + d for d in (0.06, 0.10, 0.14)], dataset=name, budget=budget)
+            for name, budget in (("a", 64), ("b", 128))]
     assert stats.paired_t([0] * 3, [0.06, 0.10, 0.14]).p == pytest.approx(0.0494, abs=1e-3)
     lines = sentences.corrected_in_words(pd.concat(near), PRINTED).splitlines()
     assert lines == ["- The paper's recipe: IT:CLUST and plain still differ on 0 of 2.",
@@ -121,7 +135,8 @@ def test_the_same_with_more_labels():
 def test_what_changes_beside_the_t_test():
     clear = both([0.1, 0.2, 0.3, 0.4, 0.5], [0.3, 0.4, 0.51, 0.6, 0.7])  # five pairs: Wilcoxon cannot go below 1/16
     line = sentences.comparison_in_words(clear, published={64: 1e-6})
-    assert line.startswith("- 64 labels: the t-test (corrected p = ") and "and the interval (19.6 to 20.8) find a difference" in line
+    assert line.startswith("- 64 labels: the t-test (corrected p = ")
+    assert "and the interval (19.6 to 20.8) find a difference" in line
     assert line.endswith("in favour of IT:CLUST, Wilcoxon's test (corrected p = 0.5) does not; the paper's p is 1e−6.")
     none = sentences.comparison_in_words(both([0.1, 0.2, 0.3], [0.3, 0.1, 0.3]), published={64: float("nan")})
     assert "agree that no difference is shown; the paper found none." in none
@@ -172,12 +187,13 @@ def test_the_answer_in_short_counts_the_verdicts():
     lines = sentences.baseline_in_words(trained(), PRINTED, {"a": "Set A"}).splitlines()
     assert lines[0].startswith("- On 1 of 3 data sets most of the gain") and lines[0].endswith("left: Set A.")
     assert lines[1] == "- On 2 of 3 data sets there are too few runs yet: b and style."
-    assert lines[2] == ("- On the same samples, the trained plain model, with no inter-training, is not told apart from the paper's "
-                        "recipe with inter-training on 1 of 1 (Set A).")  # 20, 0 and 10 points
+    assert lines[2] == ("- On the same samples, the trained plain model, with no inter-training, is not told apart from the "
+                        "paper's recipe with inter-training on 1 of 1 (Set A).")  # 20, 0 and 10 points
     verdicts = sentences.baseline_verdicts(trained(), PRINTED).splitlines()
     assert verdicts[0].startswith("- a: **most of the gain goes when the baseline is trained**: +30.0 [30.0, 30.0] points")
     assert verdicts[1] == "- b: too few runs for a verdict yet."
-    assert sentences.baseline_in_words(trained()[:0], PRINTED) == "- On 3 of 3 data sets there are too few runs yet: a, b and style."
+    none = sentences.baseline_in_words(trained()[:0], PRINTED)
+    assert none == "- On 3 of 3 data sets there are too few runs yet: a, b and style."
 
 
 def test_whose_numbers_a_chapter_shows():
@@ -199,8 +215,8 @@ def test_which_stage_makes_the_difference():
     assert "is clearly above that at the paper's rate on 1 of 1 (Set A)" in second
     assert "so far" in sentences.crossed_in_words(trained(), PRINTED)
     *_, gently, plain = sentences.baseline_in_words(frame, PRINTED, {"a": "Set A"}).splitlines()
-    assert gently.endswith("only fine-tuning is changed, the verdict is another on 1 of 1: Set A (inter-training hurts; above: most of the "
-                           "gain goes, nothing clear is left).") and plain.startswith("- On the same samples")
+    assert gently.endswith("only fine-tuning is changed, the verdict is another on 1 of 1: Set A (inter-training hurts; above: "
+                           "most of the gain goes, nothing clear is left).") and plain.startswith("- On the same samples")
     level = pd.concat([trained(), runs([0.71, 0.70, 0.66], "clust", recipe=tables.CROSSED)])
     assert "only fine-tuning is changed, the verdicts are the same." in sentences.baseline_in_words(level, PRINTED)
     alike = frame.assign(inter_learning_rate=3e-5)
@@ -214,10 +230,13 @@ def test_all_settings_side_by_side():
     table = tables.settings_table(frame, PRINTED, {"a": "Set A"})
     assert list(table.index) == ["Set A"] and table.loc["Set A", ["Labels", "IT:MLM+CLUST"]].tolist() == ["64", "60.0"]
     lines = sentences.settings_in_words(frame, PRINTED, {"a": "Set A"}).splitlines()
-    assert lines == ["- 64 labels: IT:MLM is clearly below plain on 1 of 1 (Set A).", "- 64 labels: IT:CLUST is clearly above IT:MLM on 1 of 1 (Set A)."]
-    more = pd.concat([frame, runs([0.1, 0.1, 0.1], budget=256), runs([0.3, 0.3, 0.31], "mlm", budget=256), runs([0.9] * 3, "mlm", budget=8)])
+    assert lines == ["- 64 labels: IT:MLM is clearly below plain on 1 of 1 (Set A).",
+                     "- 64 labels: IT:CLUST is clearly above IT:MLM on 1 of 1 (Set A)."]
+    more = pd.concat([frame, runs([0.1, 0.1, 0.1], budget=256), runs([0.3, 0.3, 0.31], "mlm", budget=256),
+                      runs([0.9] * 3, "mlm", budget=8)])
     lines = sentences.settings_in_words(more, PRINTED, {"a": "Set A"}).splitlines()
-    assert lines[1] == "- 256 labels: IT:MLM is clearly above plain on 1 of 1 (Set A)." and len(lines) == 3  # none below Table 2's budget
+    assert lines[1] == "- 256 labels: IT:MLM is clearly above plain on 1 of 1 (Set A)."
+    assert len(lines) == 3  # none below Table 2's budget
     assert "too few runs" in sentences.settings_in_words(frame[frame["setting"] == "base"], PRINTED)
     with pytest.raises(InputError, match="recipe"):
         tables.settings_table(trained(), PRINTED)
@@ -247,25 +266,35 @@ def test_advice_is_what_the_runs_come_to():
     measured = pd.DataFrame({"way": ["ours", "ours", "tuned", "ours"], "train_texts_a_second": [100.0, 50.0, 1.0, 9e4],
                              "machine": ["X", "Y", "X", "a card"], "device": ["cpu", "cpu", "cpu", "cuda"]})
     lines = sentences.advice_in_words(trained(), PRINTED, measured, recipe, {"a": "Set A"}).splitlines()
-    assert "changes its accuracy by 40.0 points (Set A)" in lines[0] and lines[0].endswith("Inter-training then adds nothing: at best −1.0 points (Set A).")
-    assert lines[1].startswith("- Inter-training, by the trained recipe: with 64 labels it clearly helps on 0 and clearly hurts on 0 of 1 data set. On the others these runs do not tell.")
-    assert "(X; Y), 15,000 short texts take 2 to 5 minutes" in lines[2] and lines[2].endswith("100 updates of fine-tuning 16 to 32 seconds.")
+    assert "changes its accuracy by 40.0 points (Set A)" in lines[0]
+    assert lines[0].endswith("Inter-training then adds nothing: at best −1.0 points (Set A).")
+    assert lines[1].startswith("- Inter-training, by the trained recipe: with 64 labels it clearly helps on 0 and clearly hurts on "
+                               "0 of 1 data set. On the others these runs do not tell.")
+    assert "(X; Y), 15,000 short texts take 2 to 5 minutes" in lines[2]
+    assert lines[2].endswith("100 updates of fine-tuning 16 to 32 seconds.")
     assert "too few runs" in sentences.advice_in_words(trained()[:0], PRINTED, measured, recipe)
     crossed = pd.concat([trained(), runs([0.6, 0.6, 0.601], "clust", recipe=tables.CROSSED)])
     line = sentences.advice_in_words(crossed, PRINTED, measured, recipe).splitlines()[2]
-    assert "better than plain on 0 and clearly worse on 0 of 1 data set at the trained" in line and line.endswith("on 0 and 1 at the paper's.")
+    assert "better than plain on 0 and clearly worse on 0 of 1 data set at the trained" in line
+    assert line.endswith("on 0 and 1 at the paper's.")
 
 
 def test_nmi_where_inter_training_hurts():
-    frame = pd.concat([both([0.3] * 3, [0.2, 0.2, 0.201], recipe="trained"), both([0.3] * 3, [0.3, 0.31, 0.29], dataset="b", recipe="trained"),
+    frame = pd.concat([both([0.3] * 3, [0.2, 0.2, 0.201], recipe="trained"),
+                       both([0.3] * 3, [0.3, 0.31, 0.29], dataset="b", recipe="trained"),
                        both([0.3] * 3, [0.4, 0.4, 0.401], dataset="style", budget=128, recipe="trained")])
-    lines = sentences.nmi_of_losses_in_words(frame, agreements({"a": 0.1, "b": 0.5, "style": 0.05}), PRINTED, "trained", {"a": "Set A"}).splitlines()
-    assert lines == ["- Clearly hurt with at least one number of labels: Set A (0.10).", "- Clearly helped with at least one number of labels: style (0.05).",
+    nmi = agreements({"a": 0.1, "b": 0.5, "style": 0.05})
+    lines = sentences.nmi_of_losses_in_words(frame, nmi, PRINTED, "trained", {"a": "Set A"}).splitlines()
+    assert lines == ["- Clearly hurt with at least one number of labels: Set A (0.10).",
+                     "- Clearly helped with at least one number of labels: style (0.05).",
                      "- Neither, with any number: b (0.50).",
-                     "- With all t-tests here corrected together (Holm, 3 of them), still hurt: Set A at 64; still helped: style at 128.",
-                     "- Hurt are 0 of the 1 whose NMI is above their median, 0.10 and 1 of the 2 whose NMI is not above their median, 0.10."]
+                     "- With all t-tests here corrected together (Holm, 3 of them), still hurt: Set A at 64; "
+                     "still helped: style at 128.",
+                     "- Hurt are 0 of the 1 whose NMI is above their median, 0.10 and 1 of the 2 whose NMI is not above their "
+                     "median, 0.10."]
     none = sentences.nmi_of_losses_in_words(frame[frame["dataset"] == "b"], agreements({"a": 0.1}), PRINTED, "trained")
-    assert none.startswith("- Clearly hurt with at least one number of labels: none.") and "Neither, with any number: b (–)." in none
+    assert none.startswith("- Clearly hurt with at least one number of labels: none.")
+    assert "Neither, with any number: b (–)." in none
     assert "too few runs" in sentences.nmi_of_losses_in_words(frame[:0], agreements({"a": 0.1}), PRINTED, "trained")
 
 
@@ -314,6 +343,16 @@ def test_the_statements_of_section_5_3_follow_from_the_numbers():
     assert "nothing to compare" not in words and sentences.ned_in_words(distances({("a", "base", ""): 1}), kinds, SETS)
 
 
+def test_what_the_paper_says_in_passing_holds_or_does_not():
+    told = distances(NED).assign(norm=[1, 1.5, 2, 4, 9], ned_macro=[0.9, 0.7, 0.7, 0.6, 0.1], ned_cosine=[0.9, 0.95, 0.7, 0.6, 0.1])
+    lines = sentences.besides_in_words(told, SETS).splitlines()
+    assert "are 1.5 to 2.0 times as long as before, 1.8 in the median" in lines[0]
+    assert "is 3.0 times that before in the median, but 1.50 to 2.00 times where it is measured in norms." in lines[0]
+    assert lines[1].endswith("alike falls in 2 of 2 data sets, and goes the way of the usual NED in all.")
+    assert lines[2].endswith("by cosine falls in 1 of 2 data sets, and goes the way of the usual NED in all but Set A.")
+    assert sentences.besides_in_words(distances(NED), SETS) == "Norms, macro averages and cosines were not measured here yet."
+
+
 def test_whether_classes_come_apart_follows_from_the_shares():
     kinds = {"a": True, "b": False}
 
@@ -323,7 +362,8 @@ def test_whether_classes_come_apart_follows_from_the_shares():
     words = sentences.separation_in_words(both(NED), kinds, SETS)
     assert words.splitlines() == [
         "- The share is larger after IT:CLUST, paper recipe, than before in 0 of 1 topical data set and 0 of 1 other data set; "
-        "of the topical ones it is not larger in Set A. The silhouette is larger in 1 of 1 topical data set and 1 of 1 other data set.",
+        "of the topical ones it is not larger in Set A. The silhouette is larger in 1 of 1 topical data set and 1 of 1 other "
+        "data set.",
         "- The share is larger after IT:CLUST, trained recipe, than before in 0 of 1 other data set. "
         "The silhouette is larger in 1 of 1 other data set."]
     words = sentences.separation_in_words(both({("a", "base", ""): 0.5, ("a", "clust", "paper"): 0.6}), kinds, SETS)
@@ -382,15 +422,18 @@ def test_what_the_paper_reads_into_figure_4():
     assert "The largest of all, 6 %, is that of f, number 1 of 6 by NMI." in words
     words = sentences.nmi_in_words(along([0.1, 0.2, 0.3, 0.4, 0.5], [90, 2, 3, 4, 5]), kinds)
     assert "leaves the paper's reading open" in words and "and 1.00 (without a)" in words and "of a, number 5 of 5" in words
-    assert "which contradicts the paper's reading" in sentences.nmi_in_words(along([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [6, 5, 4.1, 3, 2, 1]), kinds)
+    words = sentences.nmi_in_words(along([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [6, 5, 4.1, 3, 2, 1]), kinds)
+    assert "which contradicts the paper's reading" in words
     assert "only 3 data sets" in sentences.nmi_in_words(along([0.1, 0.2, 0.3], [1, 2, 3]), kinds)
 
 
 def test_by_which_measure_nmi_and_gain_go_together():
     effects = along([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [1, 2, 2.5, 4, 5, 6.1]).assign(gain=[1, -1, 1, -1, 1, -1])
     words = sentences.nmi_by_measure_in_words(effects)
-    assert words.startswith("- These: the interval excludes 0 by error reduction (0.99 [0.95") and words.endswith("it includes 0 by gain.")
-    neither = sentences.nmi_by_measure_in_words(effects.assign(error_reduction=[1, -1, 1, -1, 1, -1], difference=[1, -1, 1, -1, 1, -1]))
+    assert words.startswith("- These: the interval excludes 0 by error reduction (0.99 [0.95")
+    assert words.endswith("it includes 0 by gain.")
+    neither = sentences.nmi_by_measure_in_words(
+        effects.assign(error_reduction=[1, -1, 1, -1, 1, -1], difference=[1, -1, 1, -1, 1, -1]))
     assert neither == "- These: the interval includes 0 by error reduction, gain and the difference in points."
     assert "too few data sets" in sentences.nmi_by_measure_in_words(effects.head(3))
 
@@ -409,8 +452,10 @@ def test_whether_bags_of_words_are_inferior_follows_from_the_means():
 def test_the_nearest_cluster_against_inter_training():
     reference = methods({("a", "cluster_sib"): 0.9, ("style", "cluster_sib"): 0.1})
     frame = pd.concat([both([0.2, 0.4], [0.5, 0.7]), both([0.2], [0.2], dataset="style")])
-    lines = sentences.clusters_in_words(reference, frame, agreements({"a": 0.5, "style": 0.1}), PRINTED, {"a": "Set A"}).splitlines()
-    assert lines[0].startswith("- The paper's recipe: the nearest cluster is above IT:CLUST on 1 of 2 data sets (Set A by 30.0 points).")
+    nmi = agreements({"a": 0.5, "style": 0.1})
+    lines = sentences.clusters_in_words(reference, frame, nmi, PRINTED, {"a": "Set A"}).splitlines()
+    assert lines[0].startswith("- The paper's recipe: the nearest cluster is above IT:CLUST on 1 of 2 data sets "
+                               "(Set A by 30.0 points).")
     assert lines[1] == "- The trained recipe: no runs to compare yet."
 
 
@@ -427,7 +472,8 @@ def test_clusterings_of_inter_training_and_their_gaps():
     assert table.loc["b", "sIB minus k-means"] == "0.0 [−24.8, 24.8]"  # 0, -10, 10 points: 4.303 * 10 / sqrt(3)
     lines = sentences.clusterings_in_words(frame, PRINTED, titles={"a": "Set A"}).splitlines()
     assert lines[0] == ("- k-means: inter-training on sIB is clearly above k-means on 1 of 2 (Set A), not told apart from k-means "
-                        "on 1 of 2 (b); too few runs so far: style. The mean of its leads is 5.0 [−58.5, 68.5] points over 2 data sets.")
+                        "on 1 of 2 (b); too few runs so far: style. The mean of its leads is 5.0 [−58.5, 68.5] points over "
+                        "2 data sets.")
     assert lines[1].startswith("- Hartigan's k-means: not attempted so far.") and len(lines) == 2
     expected = [run for key in design.CLUSTERINGS for run in design.combine(
         ["a", "b"], "e", ["clust"], ["paper"], (64, 128), (0, 1, 2), key)]
@@ -445,9 +491,9 @@ def test_clusterings_beside_no_inter_training():
     frame = pd.concat([both([0.2, 0.4, 0.3], [0.5, 0.7, 0.6]), on("kmeans", [0.1, 0.3, 0.2]), on("hartigan", [0.1, 0.4, 0.4]),
                        both([0.1] * 3, [0.5] * 3, dataset="style")])
     words = sentences.beside_plain_in_words(frame, PRINTED)  # style has one clustering only
-    assert words == ("Beside no inter-training at all, of 1 data sets with runs of all three: inter-training is clearly above plain on "
-                     "1 with the clusters of sIB, on 0 with the clusters of k-means and on 0 with the clusters of Hartigan's "
-                     "k-means, and clearly below on 1 with those of k-means.")
+    assert words == ("Beside no inter-training at all, of 1 data sets with runs of all three: inter-training is clearly above "
+                     "plain on 1 with the clusters of sIB, on 0 with the clusters of k-means and on 0 with the clusters of "
+                     "Hartigan's k-means, and clearly below on 1 with those of k-means.")
     assert "no data sets yet" in sentences.beside_plain_in_words(both([0.2] * 3, [0.3] * 3), PRINTED)
 
 
@@ -458,14 +504,14 @@ def test_whether_nmi_tells_which_clustering_is_best():
     more = {(name, "sib"): 0.5 if name < "e" else 0.0 for name in places["dataset"]}
     found = agreement(more | {(name, key): 0.1 for name in places["dataset"] for key in ("kmeans", "hartigan")})
     words = sentences.nmi_and_leads_in_words(found, frame, places)  # 20 points on four, -20 on one: 12 [-10.2, 34.2]
-    assert words == ("On 4 of 5 data sets, whichever has the higher NMI, sIB or the mean of both k-means, is also more accurate after "
-                     "inter-training. Over all 5 its lead is 12.0 [−10.2, 34.2] points in the mean: this does not settle it.")
+    assert words == ("On 4 of 5 data sets, whichever has the higher NMI, sIB or the mean of both k-means, is also more accurate "
+                     "after inter-training. Over all 5 its lead is 12.0 [−10.2, 34.2] points in the mean: this does not settle it.")
     assert "too few" in sentences.nmi_and_leads_in_words(found, frame[frame["dataset"] != "b"], places)
 
 
 def test_which_clustering_follows_the_classes():
     found = pd.concat([agreements({"a": 0.5, "b": 0.2}).assign(clustering=key).assign(
-        nmi=lambda frame: frame["nmi"] * scale) for key, scale in (("sib", 1), ("kmeans", 2), ("hartigan", 0.5))])
+        nmi=lambda frame, scale=scale: frame["nmi"] * scale) for key, scale in (("sib", 1), ("kmeans", 2), ("hartigan", 0.5))])
     words = sentences.nmi_by_clustering_in_words(found, PRINTED, {"a": "Set A"})
     assert words.startswith("Of 2 data sets, the highest NMI is that of k-means on 2 (Set A and b). sIB's is 0.35 in")
     assert "no clusterings" in sentences.nmi_by_clustering_in_words(found.assign(dataset="own"), PRINTED)
@@ -502,7 +548,8 @@ def test_what_runs_were_computed_on():
     some.loc[some.index[0], "device"] = "NVIDIA X"
     said = sentences.devices_in_words(some)
     assert said.startswith("2 of these runs were computed on processors and 1 on a graphics card (NVIDIA X). Each kind")
-    assert "under one recipe were computed on the same kind, two recipes may not have been. Along the learning curves of some" in said
+    assert ("under one recipe were computed on the same kind, two recipes may not have been. "
+            "Along the learning curves of some") in said
     assert said.endswith("their runs with 64 labels are on a card.")
     crossing = sentences.devices_in_words(pd.concat([some, runs([0.1, 0.2], "clust").assign(device="cpu")]))
     assert "for 1 of 3 pairs of a sample and a recipe the settings were computed on different kinds" in crossing
@@ -524,7 +571,8 @@ def test_training_beside_a_trainer():
     assert "it runs at 53 % of the rate of large matrix products, and all of it would be 7.5 times the texts" in single
     assert "single precision" not in said
     five = timed().tail(1).assign(way="side_by_side", train_texts_a_second=400.0)
-    assert "side by side are trained on 400 texts a second together, 40.0 and 10.0 times" in sentences.training_in_words(pd.concat([timed(), five]))
+    said = sentences.training_in_words(pd.concat([timed(), five]))
+    assert "side by side are trained on 400 texts a second together, 40.0 and 10.0 times" in said
     assert tables.measured_on(timed())["Value"].tolist() == ["2 cores, X", "2026-01-01", "torch 2, transformers 5"]
 
 
@@ -548,7 +596,8 @@ def test_the_parts_of_a_profile_add_up():
                           "what": ["an update of five models", "an update on masked words"] * 2, "updates": [150, 270] * 2,
                           "seconds": [0.02, 0.01, 0.1, 0.2], "number": [30_000.0, 48_000.0] * 2})
     said = sentences.parts_in_words(parts)
-    assert "the parts of the profile `paper` sum up to about 18 minutes with A, the largest part of it for updates of five models." in said
+    assert ("the parts of the profile `paper` sum up to about 18 minutes with A, "
+            "the largest part of it for updates of five models.") in said
     assert "about 3.5 hours with B, the largest part of it for updates on masked words." in said
     table = tables.parts_table(parts)
     assert table["Milliseconds"].tolist() == ["20.0", "10.0", "100.0", "200.0"]

@@ -119,7 +119,7 @@ def test_in_bf16_and_with_dropout_it_learns(here, tiny_folder, tokens, labels, m
     assert (losses[-5:].mean(0) < losses[:5].mean(0) / 2).all()
     assert (losses[:, 0] != losses[:, 1]).any()  # the same seed and texts: dropout alone tells them apart
     assert (stacked.predict(models, tokens, "bf16").argmax(2) == labels).mean() > 0.9
-    again, same = stacked.fine_tune(encoder, "mean", [tokens] * 2, [labels] * 2, 2, seeds=[0, 0], **how)
+    _, same = stacked.fine_tune(encoder, "mean", [tokens] * 2, [labels] * 2, 2, seeds=[0, 0], **how)
     assert (same == losses).all()
 
 

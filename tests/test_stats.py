@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats as distributions
+from scipy.spatial.distance import cosine
 from sklearn.metrics import normalized_mutual_info_score
 
 from cluster_tune import stats
@@ -203,6 +204,39 @@ def test_ned_is_one_for_shuffled_labels_and_small_for_separate_classes():
     assert apart == stats.dispersion(points, labels, n=199)
 
 
+def test_directions_are_those_of_the_intervals_and_fewer_after_holm():
+    rng = np.random.default_rng(3)
+    groups = {("a", n): pd.DataFrame({"before": np.zeros(5), "after": rng.normal(shift, 1, 5)})
+              for n, shift in enumerate([3, 1.2, 0, -1.2, -3])}
+    found = stats.directions(groups)
+    intervals = [stats.differences(both) for both in groups.values()]
+    assert found["clear"].tolist() == [not interval.includes_zero for interval in intervals]
+    assert found["up"].tolist() == [interval.estimate > 0 for interval in intervals]
+    ps = [stats.paired_t(both["before"], both["after"]).p for both in groups.values()]
+    assert found["still"].tolist() == [p < 0.05 for p in stats.holm(ps)]
+    assert 0 < found["still"].sum() < found["clear"].sum() < 5 and found.index.tolist() == list(groups)
+    assert stats.directions({}).empty
+
+
+def test_footnote_8_counts_classes_alike_and_measures_by_cosine_and_norms_are_from_the_origin():
+    rng = np.random.default_rng(1)
+    labels = np.repeat([0, 1, 2], [60, 30, 10])
+    points = rng.normal(size=(100, 5)) * np.array([1, 2, 4])[labels, None] + 3 * np.eye(5)[labels] + 1
+
+    def by_hand(codes):
+        macro = [np.linalg.norm(of - of.mean(axis=0), axis=1).mean() for of in (points[codes == c] for c in range(3))]
+        centres = np.stack([points[codes == c].mean(axis=0) for c in range(3)])[codes]
+        return np.array([np.mean(macro), np.mean([cosine(point, centre) for point, centre in zip(points, centres, strict=True)])])
+
+    shuffles = np.random.default_rng(7)
+    chance = np.mean([by_hand(shuffles.permutation(labels)) for _ in range(20)], axis=0)
+    found = stats.dispersion(points, labels, n=20, seed=7)
+    assert [found.ned_macro, found.ned_cosine] == pytest.approx(by_hand(labels) / chance)
+    assert found.norm == pytest.approx(np.linalg.norm(points, axis=1).mean())
+    assert found.ned_macro != pytest.approx(found.ned)  # the small class is the widest
+    assert stats.dispersion(np.zeros((4, 2)), [0, 0, 1, 1], n=3).norm == 0
+
+
 def test_p_of_the_permutation_test_is_uniform_without_an_effect():
     rng = np.random.default_rng(0)
     found = [stats.dispersion(rng.normal(size=(30, 3)), np.repeat([0, 1], 15), n=99, seed=i).p for i in range(200)]
@@ -243,8 +277,9 @@ def test_the_interval_of_a_rank_correlation_covers_where_that_of_pearson_s_would
     rng, rho = np.random.default_rng(0), 0.8
     truth = 6 / np.pi * np.arcsin(rho / 2)  # of Spearman's, for normal pairs
     draws = rng.multivariate_normal([0, 0], [[1, rho], [rho, 1]], size=(2000, 30))
-    spans = [(stats.correlation(*pairs.T, ranks=True), stats.correlation(*distributions.rankdata(pairs, axis=0).T)) for pairs in draws]
-    ours, plain = (np.mean([span.low <= truth <= span.high for span in which]) for which in zip(*spans))
+    spans = [(stats.correlation(*pairs.T, ranks=True), stats.correlation(*distributions.rankdata(pairs, axis=0).T))
+             for pairs in draws]
+    ours, plain = (np.mean([span.low <= truth <= span.high for span in which]) for which in zip(*spans, strict=True))
     assert 0.93 < ours < 0.97 and plain < ours - 0.01
 
 
@@ -278,7 +313,7 @@ def test_averages_of_the_paper_by_both_readings():
     expected = pd.read_csv(PUBLISHED / "paper_table2_accuracy_at_64_recomputed.csv")
     printed = printed[~printed["dataset"].str.startswith("avg")]
     effects = stats.with_ratios(printed.assign(before=printed["bert"] / 100, after=printed["bert_it_clust"] / 100))
-    for kind, row in zip((1, 0), expected.itertuples()):
+    for kind, row in zip((1, 0), expected.itertuples(), strict=False):  # the row after these is the topical ones without CFPB
         found = stats.averages(effects[effects["topical"] == kind])
         assert 100 * found["before"] == pytest.approx(row.bert, abs=0.006)
         assert found["mean_of_gains"] == pytest.approx(row.mean_of_gains_pct, abs=0.1)  # that of the rounded gains
@@ -292,7 +327,7 @@ def test_a_line_by_hand_and_against_scipy():
     assert (line.slope.estimate, line.intercept, line.error**2) == pytest.approx((0.5, 1, 1.5))
     t = distributions.t.ppf(0.975, 1)
     assert line.slope.high - 0.5 == pytest.approx(t * np.sqrt(1.5 / 2))
-    height, low, high = line.at([2, 3])
+    height, _, high = line.at([2, 3])
     assert height == pytest.approx([2, 2.5])
     assert high - height == pytest.approx([t * np.sqrt(1.5 / 3), t * np.sqrt(1.5 * (1 / 3 + 1 / 2))])
     x, noise = np.random.default_rng(0).normal(size=(2, 9))
@@ -319,7 +354,7 @@ def test_the_sweep_leaves_out_the_paper_s_recipe_and_counts_no_point_twice():
               ("paper-then-trained", 100, 0.5)]  # whose inter-training is at another rate
     parts = [runs([x, x]).assign(recipe=recipe, updates=n) for recipe, n, x in points]
     kept = stats.by_updates(pd.concat(parts)).drop_duplicates("recipe")
-    assert set(zip(kept["recipe"], kept["updates"])) == {("updates-160", 160), ("updates-10", 10)}
+    assert set(zip(kept["recipe"], kept["updates"], strict=True)) == {("updates-160", 160), ("updates-10", 10)}
     kept = stats.by_updates(pd.concat(parts[:2]))
     assert set(kept["recipe"]) == {"trained"} and len(kept) == 2
 
@@ -327,7 +362,7 @@ def test_the_sweep_leaves_out_the_paper_s_recipe_and_counts_no_point_twice():
 def test_along_updates_pairs_the_settings_at_each_number():
     parts = [runs([0.1, 0.3]), runs([0.2, 0.5], "clust"), runs([0.9])]
     recipes = ["updates-10", "updates-10", "updates-40"]
-    frame = pd.concat([part.assign(recipe=name, updates=int(name[8:])) for part, name in zip(parts, recipes)])
+    frame = pd.concat([part.assign(recipe=name, updates=int(name[8:])) for part, name in zip(parts, recipes, strict=True)])
     table = stats.along_updates(frame)
     assert table[["dataset", "budget", "updates", "n"]].to_numpy().tolist() == [["a", 64, 10, 2]]
     assert table.loc[0, ["before", "after", "difference"]].tolist() == pytest.approx([0.2, 0.35, 0.15])

@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 from frames import (
-    COUNTS, NED, PRINTED, PUBLISHED, SETS, TOPICAL, agreement, agreements, along, both, compared, distances, methods, reference, runs, several, timed, trained,
-)
+    COUNTS, NED, PRINTED, PUBLISHED, SETS, TOPICAL, agreement, agreements, along, both, compared, distances, methods,
+    reference, runs, several, timed, trained,
+)  # fmt: skip
 from scipy import stats as distributions
 
 from cluster_tune import design, stats, tables
@@ -166,7 +167,7 @@ def test_provenance_tells_the_epochs_on_masked_words():
 
 def test_runs_that_the_paper_has_counterparts_of():
     kept = tables.of_paper(several(), PRINTED)
-    assert set(zip(kept["dataset"], kept["budget"])) == {("a", 64), ("b", 128)}
+    assert set(zip(kept["dataset"], kept["budget"], strict=True)) == {("a", 64), ("b", 128)}
     assert tables.budgets_of(PRINTED) == {"a": 64, "b": 128, "style": 64}
 
 
@@ -206,7 +207,8 @@ def test_table_3_beside_the_printed_p():
 
 def test_both_recipes_side_by_side():
     table = tables.baseline_table(trained(), PRINTED, {"a": "Set A"}, {"a": 0.25})
-    assert list(table.columns) == ["largest class", "plain, paper recipe", "IT:CLUST, paper recipe", "plain, trained recipe", "IT:CLUST, trained recipe",
+    assert list(table.columns) == ["largest class", "plain, paper recipe", "IT:CLUST, paper recipe",
+                                   "plain, trained recipe", "IT:CLUST, trained recipe",
                                    "Difference, paper recipe", "Difference, trained recipe"]
     first = list(table.loc["Set A"])
     assert first[:4] == ["25.0", "30.0 ± 5.8", "60.0 ± 5.8", "70.0 ± 0.0"] and first[5] == "+30.0 [30.0, 30.0]"
@@ -224,13 +226,22 @@ def test_what_others_print_for_a_plain_model():
 
 def test_distances_of_several_data_sets_stand_in_the_order_of_their_titles():
     table = tables.dispersion_table(distances(NED), SETS)
-    assert list(table.index) == ["Set B"] * 3 + ["Set A"] * 2 and "Data set" == table.index.name
+    assert list(table.index) == ["Set B"] * 3 + ["Set A"] * 2 and table.index.name == "Data set"
     assert "Data set" not in tables.dispersion_table(distances(NED))
     more = distances({**NED, ("a", "clust", "updates-40"): 0.5, ("a", "clust", "trained"): 0.5}).assign(clustering="sib")
     more.loc[more.index[-1], "clustering"] = "kmeans"
     kept = tables.of_recipes(more)
     assert set(kept["recipe"]) == {"", "paper", "trained"} and len(kept) == len(NED)
     assert tables.stage(more)[-1] == "after IT:CLUST (k-means), trained recipe"
+
+
+def test_what_the_paper_says_in_passing_stands_before_and_after():
+    told = distances(NED).assign(norm=[1, 1.5, 2, 4, 9], ned_macro=0.5, ned_cosine=0.25)
+    table = tables.besides_table(told, SETS)
+    assert table.loc["Set A"].tolist() == ["1.00 → 1.50", "2.00 → 6.00", "0.900 → 0.800", "0.500 → 0.500", "0.250 → 0.250"]
+    assert table.loc["Set B", "Norm"] == "2.00 → 4.00"
+    assert set(table.loc["Set C"]) == {"–"}  # the trained recipe's 9 is not of the paper
+    assert set(tables.besides_table(distances(NED), SETS).stack()) == {"–"}  # tables of before these were measured
 
 
 def test_shapes_of_texts_and_classes():
@@ -287,7 +298,8 @@ def test_a_wide_frame_is_shown_in_parts():
     first, second = html.split("</table>")[:2]
     assert html.count("<table") == 2 and "cell5" in first and "cell5" not in second and "cell10" in second
     assert ("<th>row</th>" in first) and ("<th>row</th>" in second)
-    assert tables.show(wide)._repr_html_().count("<table") == tables.show(wide.iloc[:, :7], most=7)._repr_html_().count("<table") == 1
+    assert tables.show(wide)._repr_html_().count("<table") == 1
+    assert tables.show(wide.iloc[:, :7], most=7)._repr_html_().count("<table") == 1
     assert tables.show(pd.DataFrame({"one": [1]}), most=2)._repr_html_().count("<table") == 1
 
 
@@ -299,7 +311,8 @@ def test_the_cost_of_a_profile():
     assert table["Runs"].tolist() == ["2", "2,000"] and table["Texts to predict"].tolist() == ["0.7 million", "0.9 million"]
     twice = pd.concat([timed(), timed().assign(machine="1 card", train_texts_a_second=800.0)])
     table = tables.cost_table(plans, twice, lengths)
-    assert table["On"].tolist() == ["2 cores, X", "1 card"] * 2 and table["Hours of training"].tolist() == ["1.0", "0.10", "2.0", "0.20"]
+    assert table["On"].tolist() == ["2 cores, X", "1 card"] * 2
+    assert table["Hours of training"].tolist() == ["1.0", "0.10", "2.0", "0.20"]
     five = timed().tail(1).assign(way="side_by_side", train_texts_a_second=800.0)
     table = tables.cost_table(plans, pd.concat([timed(), five]), lengths)
     assert table["On"].tolist()[:2] == ["2 cores, X", "2 cores, X, five models side by side"]

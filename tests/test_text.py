@@ -1,12 +1,12 @@
 """Texts to bags of words: the stems against NLTK's, the counts against scikit-learn's, the rules by hand."""
 
 from pathlib import Path
+from pydoc_data.topics import topics
 
 import numpy as np
 import pytest
 import sklearn.datasets
 from nltk.stem.snowball import SnowballStemmer
-from pydoc_data.topics import topics
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import CountVectorizer
 
@@ -52,7 +52,7 @@ def test_stop_words_are_function_words_and_no_negations():
     assert 140 <= len(STOP_WORDS) <= 155
     assert {"all", "one", "also", "us", "the", "which"} <= STOP_WORDS
     assert not {"no", "not", "nor", "never", "nothing", "without", "good", "new"} & STOP_WORDS
-    assert all(word == word.lower() and len(word) > 1 or word in {"a", "i"} for word in STOP_WORDS)
+    assert all((word == word.lower() and len(word) > 1) or word in {"a", "i"} for word in STOP_WORDS)
 
 
 @pytest.mark.parametrize("words", [CHANGED, EDGE], ids=["changed", "edge"])

@@ -187,7 +187,8 @@ def test_pooled_tests_need_three_data_sets():
 
 
 def test_the_largest_block_without_a_gap_is_found_where_no_row_has_its_budgets():
-    wide = pd.DataFrame({64: [1, 1, 1], 128: [1, 1, None], 256: [1, None, 1], 512: [None, 1, None], 768: [None, None, 1]}, list("abc"))
+    wide = pd.DataFrame({64: [1, 1, 1], 128: [1, 1, None], 256: [1, None, 1], 512: [None, 1, None], 768: [None, None, 1]},
+                        list("abc"))
     block = verdicts._largest_block(wide)
     assert block.shape == (2, 2) and 64 in block and not block.isna().any(axis=None)
 
@@ -215,7 +216,8 @@ def test_safe_is_what_hurts_nowhere():
     assert found(pd.concat(fine), one) is None  # two data sets are not enough for a none
     fine.append(runs([0.3, 0.4, 0.3], [0.31, 0.4, 0.29], "cfpb"))
     assert decide(one, found(pd.concat(fine), one)) == "undecided"  # three of nine say nothing of a none
-    rest = [runs([0.3, 0.4, 0.3], [0.31, 0.4, 0.29], name) for name in evidence().sizes["dataset"] if name not in ("isear", "ag_news", "cfpb")]
+    rest = [runs([0.3, 0.4, 0.3], [0.31, 0.4, 0.29], name) for name in evidence().sizes["dataset"]
+            if name not in ("isear", "ag_news", "cfpb")]
     assert decide(one, found(pd.concat([*fine, *rest]), one)) == "directional"
     lower = runs([0.30, 0.30, 0.30], [0.30 - d for d in (0.06, 0.10, 0.14)], "polarity")  # p is .049 alone, four times that of four
     here = found(pd.concat([*fine, lower]), one)
@@ -263,11 +265,14 @@ def test_fewer_epochs_on_masked_words_are_told():
     assert decide(one, found(frame.assign(mlm_epochs=30), one)) == "directional"
     mixed = frame.assign(mlm_epochs=epochs.mask(frame["dataset"] == "isear", (epochs > 0).astype(int)))
     assert found(mixed, one).unlike == "masked words for 1 or 3 epochs, by data set; in the paper for 30"
+    partly = frame.assign(mlm_epochs=epochs.mask(frame["dataset"] == "isear", 30 * (epochs > 0)))
+    assert found(partly, one).unlike == "masked words for 3 epochs on some data sets; in the paper for 30"
 
 
 def test_how_far_the_runs_have_got_with_a_setting():
     masked = runs([0.3], [0.4], budget=256).assign(mlm_epochs=[0, 5])
-    texts = {key: found(masked, claim("setting", measure="setting", setting=key)).text for key in ("most", "budgets", "mlm_epochs", "batch")}
+    texts = {key: found(masked, claim("setting", measure="setting", setting=key)).text
+             for key in ("most", "budgets", "mlm_epochs", "batch")}
     assert texts == {"most": "1,024 (in the runs so far: 256)", "budgets": "8 (in the runs so far: 1)",
                      "mlm_epochs": "30 (in the runs so far: 5)", "batch": "64"}
     assert found(None, claim("setting", measure="setting", setting="most")).text == "1,024"
@@ -319,7 +324,8 @@ def test_against_a_reference_method():
 
 def test_the_lowest_nmi_are_undecided_where_seeds_do_not_tell():
     def agreement(following):
-        levels = dict.fromkeys(datasets.kinds(), 0.5) | {"isear": following, "sms_spam": 0.1, "subjectivity": 0.05, "polarity": 0.01}
+        levels = dict.fromkeys(datasets.kinds(), 0.5) | {
+            "isear": following, "sms_spam": 0.1, "subjectivity": 0.05, "polarity": 0.01}
         rows = [(name, "sib", seed, level + 0.01 * seed) for name, level in levels.items() for seed in (-1, 0, 1)]
         return pd.DataFrame(rows, columns=["dataset", "clustering", "seed", "nmi"])
 
@@ -345,6 +351,27 @@ def test_embeddings_before_and_after():
     assert found(None, claim("other", measure="dispersed"), distances=distances).value == 3
     assert found(None, claim("holds", measure="permuted"), distances=distances).value == 1
     assert found(None, claim("holds", measure="ned"), "trained", distances=distances) is None
+
+
+def test_what_is_said_in_passing_of_embeddings():
+    def measured(norm, macro, cosine):
+        rows = [(name, *start, *values) for name in ("isear", "polarity", "cfpb") for start, values in (
+            (("base", "", ""), (0.9, 2.0, 4.0, 0.9, 0.9)), (("clust", "sib", "paper"), (0.8, 6.0, norm, macro, cosine)))]
+        columns = ["dataset", "setting", "clustering", "recipe", "ned", "permuted", "norm", "ned_macro", "ned_cosine"]
+        return pd.DataFrame(rows, columns=columns)
+
+    norms, alike = claim("holds", measure="norms"), claim("holds", measure="footnote_8")
+
+    def verdict(one, *values):
+        return decide(one, found(None, one, distances=measured(*values)))
+
+    assert verdict(norms, 5, 0.8, 0.8) == "directional" and verdict(norms, 3, 0.8, 0.8) == "directional"
+    assert verdict(norms, 10, 0.8, 0.8) == "fails"
+    assert verdict(alike, 5, 0.8, 0.85) == "directional" and verdict(alike, 5, 0.95, 0.8) == "fails"
+    assert verdict(alike, 5, 0.8, 0.902) == "undecided"  # hardly a change
+    told = found(None, alike, distances=measured(5, 0.8, 0.95)).text
+    assert told.startswith("the same way in 3 by macro average and in 0 by cosine (3 of ")
+    assert found(None, norms, distances=measured(5, 1, 1)[["dataset", "setting", "clustering", "recipe", "ned"]]) is None
 
 
 # --- what is expected

@@ -90,7 +90,7 @@ def test_both_axes_have_one_scale():
 def test_texts_and_clusters_stand_in_the_order_of_the_points():
     frame = points().sample(frac=1, random_state=1)  # whatever the order of the table
     shown = viewer.show(frame, members(range(0, 120, 4)), pd.DataFrame({"dataset": "a", "cluster": [0], "terms": ["x, y"]}))
-    told, rows = facts(shown), [row for row in range(0, 120, 4)]
+    told, rows = facts(shown), list(range(0, 120, 4))
     for code in range(3):
         own = [row for row in rows if (row // 2) % 3 == code]
         assert told["texts"][str(code)] == [f"a text {row}" for row in own]
@@ -136,7 +136,8 @@ def test_nothing_of_a_text_becomes_markup():
     shown = viewer.show(frame, members(range(0, 120, 2), NASTY), pd.DataFrame({"dataset": "a", "cluster": [0], "terms": [NASTY]}),
                         {"a": NASTY}, {"a": NASTY})
     parsed = Parsed(shown.html)
-    assert {tag for tag, _ in parsed.elements} == set("div section p figure figcaption svg g path text ul li span b bdi script".split())
+    assert {tag for tag, _ in parsed.elements} == set(
+        "div section p figure figcaption svg g path text ul li span b bdi script".split())
     assert not [name for _, given in parsed.elements for name in given if name.startswith("on") or name in ("src", "href")]
     (script,) = parsed.scripts
     assert not set("<>&") & set(script) and json.loads(script)["texts"]["0"][0].startswith("</script><img src=x")

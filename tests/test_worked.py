@@ -9,7 +9,7 @@ from cluster_tune.clustering import SIB
 
 def test_the_texts_are_in_the_corpus():
     train = datasets.load("docstrings-small").train
-    assert set(worked.TEXTS) <= set(zip(train["text"], train["label"]))
+    assert set(worked.TEXTS) <= set(zip(train["text"], train["label"], strict=True))
 
 
 def test_the_counts_by_hand():
@@ -41,7 +41,7 @@ def test_it_ends_where_the_estimator_ends():
     final = worked.final()
     assert worked.final(final) == final  # where nothing moves any more
     assert final[:3] == ["A"] * 3 and final[3:] == ["B"] * 3
-    assert len(set(zip(final, sib.labels_))) == 2
+    assert len(set(zip(final, sib.labels_, strict=True))) == 2
     assert worked.information(final) == pytest.approx(sib.mutual_information_, abs=1e-6)
 
 

@@ -93,6 +93,7 @@ def _grid(options: argparse.Namespace) -> None:
     _, done, _ = experiment.survey(wanted, changes=changes, **columns)
     print(f"{options.profile}: {len(done)} of {len(wanted)} runs are in '{paths.results()}'")
     _complain(len(wanted) - len(done), left_out)
+    return None
 
 
 def _wanted(options: argparse.Namespace) -> list[design.Run]:
@@ -218,7 +219,8 @@ def _label(options: argparse.Namespace) -> None:
         with closing(Progress()) as progress:
             found = labelling.learn(options.file, options.out, **given, **how, report=progress)
     for setting, scores in found.checks.groupby("setting")["accuracy"]:
-        print(f"{labelling.TITLES[setting]}: accuracy {scores.mean():.3f} over {len(scores)} folds, {scores.min():.3f} to {scores.max():.3f}; "
+        print(f"{labelling.TITLES[setting]}: accuracy {scores.mean():.3f} over {len(scores)} folds, "
+              f"{scores.min():.3f} to {scores.max():.3f}; "
               f"always naming the commonest label would have {found.commonest:.3f}")
     if found.before:
         print(f"note: another '{labelling.TABLE}' was there, which is '{found.before}' now")
@@ -260,6 +262,7 @@ def _page(options: argparse.Namespace) -> None:
         if template == "dataset" and not pages.convert("compute", parameters["compute"], True):
             _check_texts(options.name, parameters)
     print(pages.make(options.name, template=template, out=out, title=title, parameters=parameters))
+    return None
 
 
 def _check_texts(name: str, parameters: dict[str, str]) -> None:
@@ -526,8 +529,8 @@ def parser() -> argparse.ArgumentParser:
     _device(one, "with --all: ", given=False)
     one.add_argument("--template", help="a notebook of notebooks/ (default: dataset, or the chapter that NAME is)")
     one.add_argument("--title", help="the page's title (default: the data set's)")
-    one.add_argument("--out", help="where to write it (default: book/datasets/NAME.ipynb; of a file results/pages/FILE.ipynb, for another encoder "
-                     "results/pages/ENCODER/NAME.ipynb)")
+    one.add_argument("--out", help="where to write it (default: book/datasets/NAME.ipynb; of a file results/pages/FILE.ipynb, "
+                     "for another encoder results/pages/ENCODER/NAME.ipynb)")
     one.add_argument("--first-run", action="store_true", help="the template's smoke run, to book/first_run.ipynb")
     one.add_argument("-p", dest="parameters", action="append", default=[], metavar="NAME=VALUE", help="a parameter")
     one.set_defaults(call=_page)

@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from cluster_tune import paths
@@ -75,7 +75,8 @@ def _shared(name: str, take: bool) -> None:
     file, place = _file(), _place(_wanted(name))
     while True:
         try:
-            return fcntl.lockf(file, (fcntl.LOCK_SH | fcntl.LOCK_NB) if take else fcntl.LOCK_UN, 1, place)
+            fcntl.lockf(file, (fcntl.LOCK_SH | fcntl.LOCK_NB) if take else fcntl.LOCK_UN, 1, place)
+            return
         except OSError as error:
             if error.errno in WITHOUT:
                 return
@@ -122,7 +123,7 @@ def _file() -> int:
     return _opened(path, os.getpid())
 
 
-@lru_cache(maxsize=None)
+@cache
 def _opened(path: Path, process: int) -> int:
     """Opened once a process and not closed: to close it would give up every claim in it. CannotWrite where another user
     made it and lets nobody else write."""

@@ -231,7 +231,8 @@ def runs(name: str, datasets: Iterable[str] = (), encoder: str = "minilm", budge
     if absent := sizes - (known := {budget for block in plan.blocks for budget in block.budgets}):
         there = ", ".join(map(str, sorted(known)))
         raise InputError(f"profile '{name}' has no runs with {min(absent)} labels; it has {there}: choose among these")
-    blocks = [replace(block, budgets=tuple(budget for budget in block.budgets if not sizes or budget in sizes)) for block in plan.blocks]
+    blocks = [replace(block, budgets=tuple(budget for budget in block.budgets if not sizes or budget in sizes))
+              for block in plan.blocks]
     left = [block for block in blocks if block.budgets]
     return list(dict.fromkeys(run for block in left for run in _block(block, wanted or plan.datasets, encoder)))
 
@@ -258,7 +259,8 @@ def grid(
     other clusterings have chapters of their own.
     """
     budgets, repetitions = several("budgets", budgets), whole("repetitions", repetitions, 0)
-    shown = [run for run in runs(profile, [dataset], encoder) if run.recipe in ("paper", "trained") and run.clustering in ("", "sib")]
+    shown = [run for run in runs(profile, [dataset], encoder)
+             if run.recipe in ("paper", "trained") and run.clustering in ("", "sib")]
     numbers = range(repetitions) if repetitions else dict.fromkeys(run.repetition for run in shown)
     sizes = tuple(budgets) or sorted({run.budget for run in shown})
     starts = dict.fromkeys((run.setting, run.recipe) for run in shown)

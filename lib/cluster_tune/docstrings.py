@@ -107,10 +107,9 @@ def versions() -> dict[str, str]:
 
 def opening(docstring: str) -> str:
     """The opening paragraphs of a docstring as plain, masked text; '' where it has no prose."""
-    words, taken = [], 0
-    for paragraph in _paragraphs(docstring):
+    words = []
+    for taken, paragraph in enumerate(_paragraphs(docstring), 1):
         words += clean(paragraph).split()
-        taken += 1
         if taken == SETTINGS["paragraphs"] or len(words) >= SETTINGS["max_words"]:
             break
     return " ".join(words[: SETTINGS["max_words"]])
@@ -192,9 +191,9 @@ def _docstrings(path: Path) -> Iterator[str]:
     except (OSError, SyntaxError, ValueError):
         return
     for node in _statements(tree):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            if docstring := ast.get_docstring(node, clean=False):
-                yield docstring
+        can_have_one = isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+        if can_have_one and (docstring := ast.get_docstring(node, clean=False)):
+            yield docstring
 
 
 def _statements(tree: ast.Module) -> Iterator[ast.AST]:
@@ -212,7 +211,7 @@ def _folder(name: str) -> Path:
     spec = find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         raise _missing([PACKAGES.get(name, name)])
-    return Path(list(spec.submodule_search_locations)[0])
+    return Path(next(iter(spec.submodule_search_locations)))
 
 
 def _missing(distributions: list[str]) -> InputError:

@@ -173,7 +173,7 @@ def word_head(encoder: Encoder) -> dict:
     found = {}
     for path in _weights(folder(encoder)):
         with safe_open(path, framework="pt") as tensors:
-            for name in tensors.keys():  # old checkpoints call a norm's weight and bias gamma and beta
+            for name in tensors.keys():  # noqa: SIM118 (no dict); old checkpoints call a norm's weight and bias gamma and beta
                 known = _HEAD.get(name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias"))
                 if known:
                     found[known] = tensors.get_tensor(name)

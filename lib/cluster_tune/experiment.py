@@ -156,7 +156,8 @@ def ensure(
         for study in studies:
             study.plan([run for of, run in known if of is study], done, keep_models, report)
         if any(study.counted or len(study.seen) < len(study.runs) for study in studies) and not claims.there():
-            report("said", {"what": f"'{paths.results()}' has no locks: let one process at a time work on it, or divide the grid with --shard"})
+            report("said", {"what": f"'{paths.results()}' has no locks: let one process at a time work on it, "
+                                    "or divide the grid with --shard"})
         together = groupby(known, key=lambda pair: (pair[0], pair[0].start(pair[1])))
         jobs = [(study, start, [run for _, run in group]) for (study, start), group in together]
         left_out += _work_off(jobs, tolerant, report)
@@ -327,8 +328,8 @@ class _Study:
         missing = [run for run in runs if run not in self.seen]
         bare = [start for start in dict.fromkeys(map(self.start, runs)) if self._lacks("projection", start.keys)]
         stages = {stage for start in {*map(self.start, missing), *bare} for stage in self._stages(start)}
-        self.needed = stages
-        for stage in stages:
+        self.needed = {stage for stage in stages if stage.setting != "base"}
+        for stage in self.needed:
             claims.want(self._name(stage))
         self.counted = {stage: self._texts_before(stage) for stage in stages}
         texts = sum(map(self._texts, missing)) + sum(self.counted.values())
@@ -401,7 +402,8 @@ class _Study:
             return True
         # A table that does not name its weights, as older ones do not, counts as made by these.
         weights = stored.get("encoder_fingerprint", self.machine.fingerprint) != self.machine.fingerprint
-        return bool(np.any(weights) or "data_fingerprint" not in stored or (stored["data_fingerprint"] != self.data.fingerprint).any())
+        return bool(np.any(weights) or "data_fingerprint" not in stored
+                    or (stored["data_fingerprint"] != self.data.fingerprint).any())
 
     def _aside(self, keys: dict[str, str] | None) -> bool:
         return self.changes.aside and bool(keys and keys.get("clustering"))
@@ -506,7 +508,7 @@ class _Study:
             todo = [run for run in todo if run not in self.seen and not self._claimed(run, state)]
         if not todo:
             for stage in self._stages(start):  # where others did it
-                if all(map(self._done, (run for run in self.runs if stage in self._stages(self.start(run))))):
+                if all(map(self._done, self._after(stage))):
                     self._spare(stage)
             self._forget(start)
         return not todo
@@ -587,13 +589,18 @@ class _Study:
         """The starting points on the way to this one, itself last: masked words come before the clusters."""
         return [replace(start, setting="mlm", clustering=""), start] if start.setting == "mlm+clust" else [start]
 
+    def _after(self, stage: Start) -> list[Run]:
+        """The runs that begin from this stage, or have it on their way."""
+        return [run for run in self.runs if stage in self._stages(self.start(run))]
+
     def _inter_trained(self, start: Start) -> None:
         """Load the weights of this start if they are kept; else inter-train the model that is loaded, and keep them."""
         file = paths.models() / f"{self._name(start)}.{self.machine.bits}.safetensors"
         if file.is_file() and self._loaded(file, start):
             self._spare(start)
             return
-        if others := sorted({path.name.split(".")[1] for path in self._saved(start) if not path.name.endswith(".keep")} - {self.machine.bits}):
+        if others := sorted({path.name.split(".")[1] for path in self._saved(start)
+                             if not path.name.endswith(".keep")} - {self.machine.bits}):
             what = f"{self.data.name} {start.setting}: what is there in {' and '.join(others)} is of no use to {self.machine.bits}"
             self.report("said", {"what": f"{what}; stop, and give --precision {others[0]}, to go on from it"})
         for rest in file.parent.glob(f".{file.stem}.*"):  # of a process that was stopped as it wrote
@@ -682,7 +689,7 @@ class _Study:
         for stage in () if self.keep_models else self._stages(start):
             if self._kept(stage).exists() or not self._has_weights(stage):
                 continue  # without a claim: the store may be one that cannot be written to
-            after = [run for run in self.runs if stage in self._stages(self.start(run))]
+            after = self._after(stage)
             mapped = not any(self._lacks("projection", keys) for keys in (self.start(run).keys for run in after))
             if mapped and all(map(self._done, after)):
                 claims.unwant(name := self._name(stage))

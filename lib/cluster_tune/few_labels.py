@@ -657,7 +657,8 @@ def effects(scores: pd.DataFrame) -> pd.DataFrame:
                 means = [group.mean() for group in sets.values()]
                 found = sets[first] if alone else np.array(means)
                 span = stats.t_interval(found)
-                told = (span.low, span.high, stats.paired_t(np.zeros(len(found)), found).p) if np.ptp(found) > SAME else (np.nan,) * 3
+                told = ((span.low, span.high, stats.paired_t(np.zeros(len(found)), found).p)
+                        if np.ptp(found) > SAME else (np.nan,) * 3)
                 better = sum(mean > 0 for mean in means)
                 rows.append((method, against, budget, len(sets), better, first if alone else "", span.estimate, *told))
     columns = ["method", "against", "budget", "datasets", "better", "only", "difference", "low", "high", "p"]
@@ -667,7 +668,8 @@ def effects(scores: pd.DataFrame) -> pd.DataFrame:
 def effects_table(scores: pd.DataFrame) -> pd.DataFrame:
     """`effects` to be read: a row a method and budget, with a verdict by the interval."""
     rows = [
-        {"Method": TITLES[row.method], "Against": TITLES[row.against], "Labels": row.budget, "Better on": f"{row.better} of {row.datasets}",
+        {"Method": TITLES[row.method], "Against": TITLES[row.against], "Labels": row.budget,
+         "Better on": f"{row.better} of {row.datasets}",
          "Difference, points": tables.number(row.difference),
          "95 % interval": tables.MISSING if np.isnan(row.low) else f"{tables.end(row.low)} to {tables.end(row.high)}",
          "Verdict": _verdict(row)}
@@ -702,7 +704,8 @@ def _left(found: pd.DataFrame) -> list[str]:
     sides = {word: [f"{TITLES[row.method]} at {row.budget}" for row in sure.itertuples() if (row.difference > 0) == up]
              for word, up in (("helps", True), ("hurts", False))}
     return [f"- With all tests here corrected together (Holm, {len(found)} of them), what still helps is "
-            f"{sentences.listed(sides['helps']) or 'nothing'}; what still hurts is {sentences.listed(sides['hurts']) or 'nothing'}."]
+            f"{sentences.listed(sides['helps']) or 'nothing'}; what still hurts is "
+            f"{sentences.listed(sides['hurts']) or 'nothing'}."]
 
 
 WORDS = ("helps", "hurts", "cannot be told")
@@ -739,7 +742,8 @@ def chosen_by_others() -> pd.DataFrame:
     frame, titles = results.published("peer_patron"), datasets.titles()
     return pd.DataFrame({
         "Data set": frame["dataset"].map(titles), "Labels": frame["budget"],
-        "Drawn at random": [f"{tables.number(mean)} ± {tables.number(sd)}" for mean, sd in zip(frame["ft_random"], frame["ft_random_sd"])],
+        "Drawn at random": [f"{tables.number(mean)} ± {tables.number(sd)}"
+                            for mean, sd in zip(frame["ft_random"], frame["ft_random_sd"], strict=True)],
         "By k-means clusters": frame["ft_bert_km"].map(tables.number), "By PATRON": frame["ft_patron"].map(tables.number)})
 
 
@@ -753,7 +757,8 @@ def semi_supervised_by_others() -> pd.DataFrame:
     """The USB benchmark's error rates (%) of semi-supervised algorithms on two of the data sets."""
     frame, titles = results.published("peer_usb"), datasets.titles()
     named = {"ag_news": titles["ag_news"], "yahoo": titles["yahoo_answers"]}
-    columns = {column: f"{named[column.rpartition('_')[0]]}, {int(column.rpartition('_')[2]):,} labels" for column in frame.columns[1:]}
+    columns = {column: f"{named[column.rpartition('_')[0]]}, {int(column.rpartition('_')[2]):,} labels"
+               for column in frame.columns[1:]}
     return pd.DataFrame({"Algorithm": frame["algorithm"].map(USB)} | {
         title: frame[column].map(lambda rate: tables.number(rate, 2)) for column, title in columns.items()})
 

@@ -174,7 +174,7 @@ def learning_curves(
     titles = {**{name: text[0].upper() + text[1:] for name, text in tables.RECIPES.items()}, **(titles or {})}
     figure, panels = _panels(len(names), columns, shared=panel == "recipe")
     budgets, marks = sorted(runs["budget"].unique()), {}
-    for axes, name in zip(panels, names):
+    for axes, name in zip(panels, names, strict=True):
         _curves(axes, runs[runs[panel] == name], columns > 2, budgets)
         marks |= {} if published is None else _stars(axes, published[published["dataset"] == name])
         axes.set_title(_safe(titles.get(name, name)))
@@ -214,7 +214,8 @@ def _curves(axes: Axes, runs: pd.DataFrame, narrow: bool, budgets: Sequence[int]
     """A line a setting; `budgets` are those of all panels, which share one axis."""
     _budget_axis(axes, budgets, narrow)
     if runs.empty:
-        return _nothing(axes)
+        _nothing(axes)
+        return
     means = stats.summary(runs, ["setting", "budget"]).sort_values("budget")
     looks = {**SETTINGS, **METHODS, **INTER}
     names = {**tables.TITLES, **tables.REFERENCE, **tables.CLUSTERINGS}
@@ -258,7 +259,7 @@ def _describe_curves(runs: pd.DataFrame, panel: str, names: Sequence[str], title
             parts.append(f"{titles.get(name, name)}: no runs yet.")
         for setting in (s for s in SETTINGS if s in set(means["setting"])):
             line = means[means["setting"] == setting].iloc[[0, -1]].drop_duplicates()
-            ends = [f"{tables.number(100 * mean)} % at {n}" for n, mean in zip(line["budget"], line["mean"])]
+            ends = [f"{tables.number(100 * mean)} % at {n}" for n, mean in zip(line["budget"], line["mean"], strict=True)]
             parts.append(f"{titles.get(name, name)}, {tables.TITLES[setting]}: {' to '.join(ends)} labels.")
     return " ".join(parts)
 
@@ -295,7 +296,7 @@ def _shift(axes: Axes, means: pd.Series, key: tuple, setting: str, y: float) -> 
     ends = [100 * means.get((*key, setting, recipe), float("nan")) for recipe in ("paper", "trained")]
     if not np.isnan(ends).any():
         axes.plot(ends, [y, y], color=colour, linewidth=1.2, zorder=1.5)
-    for x, face in zip(ends, ("white", colour)):
+    for x, face in zip(ends, ("white", colour), strict=True):
         axes.plot(x, y, marker=marker, color=colour, markerfacecolor=face, markersize=7, linestyle="none")
     if np.isnan(ends).all():
         return ""
@@ -323,7 +324,7 @@ def updates_curves(
     shown = runs[runs["dataset"].isin(names) & runs["budget"].isin(budgets) & ~runs["recipe"].isin(tables.RECIPES)]
     ticks = sorted({*SWEEP, *shown["updates"]})
     figure.alt_text = "Accuracy against the number of updates."
-    for axes, (budget, name) in zip(panels, ((budget, name) for budget in budgets for name in names)):
+    for axes, (budget, name) in zip(panels, ((budget, name) for budget in budgets for name in names), strict=True):
         part = runs[(runs["dataset"] == name) & (runs["budget"] == budget)]
         title = f"{(titles or {}).get(name, name)}, {budget} labels"
         axes.set_title(_safe(title), fontsize=11)
@@ -378,7 +379,7 @@ def reference_curves(
         stats.single(group, "data_fingerprint")
     names, titles = tables.by_kind(reference["dataset"].unique(), topical), titles or {}
     figure, panels = _panels(len(names), columns, shared=False)
-    for axes, name in zip(panels, names):
+    for axes, name in zip(panels, names, strict=True):
         _curves(axes, frame[frame["dataset"] == name], columns > 2 and len(names) > 2, sorted(frame["budget"].unique()))
         axes.set_title(_safe(titles.get(name, name)))
     figure.supxlabel("labelled texts (log scale)", fontsize=STYLE["axes.labelsize"])
@@ -468,7 +469,7 @@ def clustering_curves(
     figure, panels = _panels(len(names), columns, shared=False)
     budgets = sorted(frame["budget"].unique())
     figure.alt_text = "Learning curves by the clustering of inter-training: mean accuracy against labelled texts."
-    for axes, name in zip(panels, names):
+    for axes, name in zip(panels, names, strict=True):
         part, title = frame[frame["dataset"] == name], (titles or {}).get(name, name)
         _curves(axes, part, columns > 2, budgets)
         axes.set_title(_safe(title))
@@ -539,7 +540,7 @@ def growth(scaling: pd.DataFrame) -> Figure:
     panels = figure.subplots(rows, 2, squeeze=False).ravel()
     for axes in panels[len(names) :]:
         axes.set_axis_off()
-    for axes, name in zip(panels, names):
+    for axes, name in zip(panels, names, strict=False):
         part = scaling[scaling["varied"] == name]
         for package, (title, colour, marker, dashes) in PACKAGES.items():
             line = part[part["package"] == package].sort_values("value")
@@ -687,7 +688,7 @@ def losses(losses: pd.DataFrame, clusters: int | None = None) -> Figure:
     words, recipes = frame["setting"] == "mlm", list(frame["recipe"].unique())
     kinds = [(part, count) for part, count in ((frame[~words], clusters), (frame[words], None)) if len(part)]
     figure = _figure(3.1 * len(kinds), "Loss of inter-training over its updates.")
-    for axes, (part, count) in zip(figure.subplots(len(kinds), squeeze=False).ravel(), kinds):
+    for axes, (part, count) in zip(figure.subplots(len(kinds), squeeze=False).ravel(), kinds, strict=True):
         _losses(figure, axes, part, recipes, count)
         if words.any():
             axes.set_title(_predicted(part))
@@ -737,7 +738,7 @@ def projections(points: pd.DataFrame, columns: int = 2) -> Figure:
     rows, lines = math.ceil(len(names) / columns), math.ceil(len(codes) / _legend_columns(codes))
     figure = _figure((WIDTH / columns) * rows + 0.25 + 0.24 * lines)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, name in zip(grid, names):
+    for axes, name in zip(grid, names, strict=False):
         _scatter(axes, frame[frame["panel"] == name], codes)
         axes.set_title(_safe(name, 40))
     for axes in grid[len(names):]:
@@ -760,7 +761,7 @@ def before_and_after(points: pd.DataFrame, titles: Mapping[str, str], after: str
     rows = math.ceil(len(names) / 2)
     figure = _figure(1.95 * rows)
     grid = figure.subplots(rows, 4, squeeze=False).ravel()
-    for axes, (name, panel) in zip(grid, [(name, panel) for name in names for panel in ("before", after)]):
+    for axes, (name, panel) in zip(grid, [(name, panel) for name in names for panel in ("before", after)], strict=False):
         part = points[(points["dataset"] == name) & (points["panel"] == panel)]
         _small(axes, part)
         axes.set_title(_safe(titles[name], 18) if panel == "before" else "after", fontsize=10)

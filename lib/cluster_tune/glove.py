@@ -157,10 +157,12 @@ def _opened(file: File) -> Iterator[Iterable[str]]:
     """The lines of a file, wherever it is packed. A byte that is not UTF-8 spoils its word alone."""
     with ExitStack() as held:
         if file.member:
-            stream = held.enter_context(zipfile.ZipFile(file.path)).open(file.member)
+            archive = held.enter_context(zipfile.ZipFile(file.path))
+            stream = held.enter_context(archive.open(file.member))
+        elif file.path.suffix == ".gz":
+            stream = held.enter_context(gzip.open(file.path))
         else:
-            stream = gzip.open(file.path) if file.path.suffix == ".gz" else file.path.open("rb")
-        held.enter_context(stream)
+            stream = held.enter_context(file.path.open("rb"))
         yield io.TextIOWrapper(stream, encoding="utf-8", errors="replace", newline="\n")
 
 

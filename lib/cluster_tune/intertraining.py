@@ -278,7 +278,7 @@ def _begun_unpacked(checkpoint: Path | None) -> bool:
     if checkpoint is None or not checkpoint.is_file():
         return False
     with contextlib.suppress(SafetensorError, OSError), safe_open(checkpoint, framework="pt") as tensors:
-        return _PACKED not in tensors.keys()
+        return _PACKED not in tensors.keys()  # noqa: SIM118 (no dict)
     return False  # damaged, which will be told
 
 

@@ -57,7 +57,8 @@ def make(
     values = arguments(source, name, parameters or {})
     target = Path(out) if out else _target(name, template, _other_encoder(source, values))
     if target.resolve() == source.resolve():
-        raise InputError(f"'{paths.shown(source)}' is the book's own; cluster-tune refresh renews it, --encoder makes it for another")
+        raise InputError(f"'{paths.shown(source)}' is the book's own; cluster-tune refresh renews it, "
+                         "--encoder makes it for another")
     folder = paths.writable(target.resolve().parent)
     heading = title or (_title(name) if template == "dataset" else None)
     notebook = _execute(source, values, progress, target, template)
@@ -273,8 +274,8 @@ def clean(notebook):
 
     Gone are times, papermill's and the kernel's metadata (the page's own stamp stays), widget state and random cell
     ids; adjacent pieces of one stream, cut wherever the kernel happened to flush, are joined. An injected parameters
-    cell stays in sight, and the defaults it overrides fold away. A picture's alternative text is repeated in its cell's metadata, the one place
-    where the book's builder looks for it.
+    cell stays in sight, and the defaults it overrides fold away. A picture's alternative text is repeated in its cell's
+    metadata, the one place where the book's builder looks for it.
     """
     stamp = {key: notebook.metadata[key] for key in (provenance.KEY,) if key in notebook.metadata}
     notebook.metadata = type(notebook.metadata)(**stamp, kernelspec=dict(KERNEL), language_info=dict(LANGUAGE))

@@ -52,7 +52,8 @@ class Progress:
             why = "their runs were finished before; where CLUSTER_TUNE_RESULTS is an empty folder they are made again"
             self.line(f"{facts['dataset']}: {gone} inter-trained models are not there to be kept: {why}")
         if again := facts.get("again"):
-            self.line(f"{facts['dataset']}: maps of embeddings are not in the store, and made anew with the models behind them: {', '.join(again)}")
+            self.line(f"{facts['dataset']}: maps of embeddings are not in the store, and made anew with the models behind them: "
+                      f"{', '.join(again)}")
         self.bar.total += facts["wanted"]
         self.bar.n += done
         self.bar.initial = getattr(self.bar, "initial", 0) + done  # what was there is no measure of the pace

@@ -129,7 +129,7 @@ def again(call: str, arguments: Mapping) -> pd.DataFrame:
     """Make a noted call once more."""
     if call == "of":
         rows = arguments["runs"] if "runs" in arguments else _rows(arguments)
-        return results.of([Run(**dict(zip(results.KEYS, row))) for row in rows])
+        return results.of([Run(**dict(zip(results.KEYS, row, strict=True))) for row in rows])
     readers = {"load": results.load, "table": results.table, "published": results.published}
     return (readers | {"benchmark": results.benchmark})[call](**arguments)
 
@@ -142,7 +142,7 @@ def _plain(value):
 def _as_grid(runs: Iterable[Run]) -> dict:
     """Runs by the values of each key, where they are all that these values make; else one by one."""
     rows = [tuple(getattr(run, key) for key in results.KEYS) for run in runs]
-    sides = {key: list(dict.fromkeys(values)) for key, values in zip(results.KEYS, zip(*rows))}
+    sides = {key: list(dict.fromkeys(values)) for key, values in zip(results.KEYS, zip(*rows, strict=True), strict=True)}
     return sides if set(_rows(sides)) == set(rows) else {"runs": [list(row) for row in rows]}
 
 

@@ -237,7 +237,8 @@ def of(runs: Iterable[Run]) -> pd.DataFrame:
     if len(twice := found[found.duplicated(KEYS, keep=False)]):
         decided = ["encoder_fingerprint", *MEASURES[2:], *sorted(NUMBERS - {*KEYS, "updates"}), "schedule"]
         differ = [name for name in decided if twice.groupby(KEYS)[name].nunique().max() > 1]
-        what = f"{len(twice)} runs of {runs[0].dataset} are there in several versions ({', '.join(differ) or 'pooling or word vectors'})"
+        what = (f"{len(twice)} runs of {runs[0].dataset} are there in several versions "
+                f"({', '.join(differ) or 'pooling or word vectors'})")
         raise InputError(f"{what}; keep one of each in '{paths.results()}'")
     return found
 
@@ -314,7 +315,8 @@ def _part(path: Path) -> pd.DataFrame:
         return pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys([*FINGERPRINTS, *TEXTS], str))
     except ValueError as error:
         why = " ".join(str(error).split())
-        raise InputError(f"cannot read '{path}' ({why}); delete it to have it made anew, or restore it from the repository") from None
+        raise InputError(f"cannot read '{path}' ({why}); delete it to have it made anew, "
+                         "or restore it from the repository") from None
 
 
 def published(name: str, as_text: bool = False) -> pd.DataFrame:

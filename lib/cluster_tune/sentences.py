@@ -5,7 +5,6 @@ A sentence hedges where an interval does, and says so where too little has been 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -13,9 +12,9 @@ import pandas as pd
 from cluster_tune import stats
 from cluster_tune.errors import InputError
 from cluster_tune.tables import (
-    CLUSTERINGS, CROSSED, FEW, FEWER, HURTS, KINDS, NONE, ONLY, OTHERS, PAPERS_WORD_EPOCHS, PARTLY, RECIPES, REFERENCE, REMAINS, SEPARATION,
-    TITLES, UNCLEAR, UNTRAINED, WORDS, beyond_half, budgets_of, counted_texts, crossed, difference, further_passes, interval, judged, lead, number, p_value,
-    end, percent, points, printed_effects, stage, thousands, whole,
+    CLUSTERINGS, CROSSED, FEW, FEWER, HURTS, KINDS, NONE, ONLY, OTHERS, PAPERS_WORD_EPOCHS, PARTLY, RECIPES, REFERENCE, REMAINS,
+    SEPARATION, TITLES, UNCLEAR, UNTRAINED, WORDS, beyond_half, budgets_of, counted_texts, crossed, difference, end,
+    further_passes, interval, judged, lead, number, p_value, percent, points, printed_effects, stage, thousands, whole,
 )  # fmt: skip
 
 MEASURED = {"error_reduction": "error reduction", "gain": "gain", "difference": "the difference in points"}
@@ -44,12 +43,13 @@ class Prose(str):
 def encoder_in_words(encoder: str, rows: pd.DataFrame) -> Prose:
     """Whose numbers a chapter shows, and what they can be beside the paper's. InputError where there are no `rows` of it."""
     if rows.empty:
-        raise InputError(f"there are no results of the encoder '{encoder}'; compute some with cluster-tune grid --encoder {encoder}")
+        raise InputError(f"there are no results of the encoder '{encoder}'; compute some with "
+                         f"cluster-tune grid --encoder {encoder}")
     if encoder == PAPERS:
         return Prose(f"All numbers of ours come from {ENCODERS[encoder]}, the paper's own encoder.")
     name = ENCODERS.get(encoder, f"`{encoder}`")
-    return Prose(f"All numbers of ours come from {name}, which is another encoder than the paper's BERT: they stand beside the paper's "
-                 "and do not reproduce them. What can be compared is the sign and the pattern of the differences.")
+    return Prose(f"All numbers of ours come from {name}, which is another encoder than the paper's BERT: they stand beside "
+                 "the paper's and do not reproduce them. What can be compared is the sign and the pattern of the differences.")
 
 
 def verdict(runs: pd.DataFrame, budget: int, recipe: str, before: str = "base", after: str = "clust") -> str:
@@ -135,17 +135,19 @@ def devices_in_words(runs: pd.DataFrame) -> Prose:
     counts = runs["device"].replace({"cpu": "processors"}).value_counts()
     if len(counts) < 2:
         return Prose(f"All of them were computed on {counts.index[0]}.")
-    (first, most), *others = [(device if device == "processors" else f"a graphics card ({device})", n) for device, n in counts.items()]
+    (first, most), *others = [(device if device == "processors" else f"a graphics card ({device})", n)
+                              for device, n in counts.items()]
     told = [f"{whole(most)} of these runs were computed on {first}", *(f"{whole(n)} on {device}" for device, n in others)]
     kinds = runs.groupby(["dataset", "recipe", "budget", "repetition"])["device"].nunique()
     along = runs.groupby(["dataset", "recipe"])["device"].nunique()
     mixed = int((kinds > 1).sum())
-    apart = (f"for {mixed} of {len(kinds)} pairs of a sample and a recipe the settings were computed on different kinds" if mixed else
+    apart = (f"for {mixed} of {len(kinds)} pairs of a sample and a recipe the settings were computed on different kinds"
+             if mixed else
              "all settings of one sample of labels under one recipe were computed on the same kind, two recipes may not have been")
-    on_card = listed(sorted({str(budget) for name, recipe in along.index[along > 1]
-                           for budget in runs.loc[(runs["dataset"] == name) & (runs["recipe"] == recipe) & (runs["device"] != "cpu"), "budget"]}, key=int))
-    bend = (f" Along the learning curves of some data sets the kind changes, and with it the inter-trained model: their runs with {on_card} "
-            "labels are on a card.") if on_card else ""
+    on_card = listed(sorted({str(budget) for name, recipe in along.index[along > 1] for budget in runs.loc[
+        (runs["dataset"] == name) & (runs["recipe"] == recipe) & (runs["device"] != "cpu"), "budget"]}, key=int))
+    bend = (" Along the learning curves of some data sets the kind changes, and with it the inter-trained model: their runs with "
+            f"{on_card} labels are on a card.") if on_card else ""
     return Prose(f"{listed(told)}. Each kind of device inter-trained models of its own, from the same seed; "
                  f"{apart}.{bend}")
 
@@ -157,9 +159,9 @@ def training_in_words(measured: pd.DataFrame) -> Prose:
         ways = part.set_index("way")
         ours, slow, tuned = (ways.loc[way] for way in ("ours", "authors", "tuned"))
         said = [
-            f"On {machine}, this package trains on {number(ours['train_texts_a_second'], 0)} texts a second in {ours['precision']}, "
-            f"{number(slow['ours_is_train_times'])} times as many as a `Trainer` set up as the authors train and "
-            f"{number(tuned['ours_is_train_times'])} times as many as a tuned one. It predicts "
+            f"On {machine}, this package trains on {number(ours['train_texts_a_second'], 0)} texts a second in "
+            f"{ours['precision']}, {number(slow['ours_is_train_times'])} times as many as a `Trainer` set up as the authors train "
+            f"and {number(tuned['ours_is_train_times'])} times as many as a tuned one. It predicts "
             f"{number(ours['predict_texts_a_second'], 0)} texts a second, {number(slow['ours_is_predict_times'])} and "
             f"{number(tuned['ours_is_predict_times'])} times as many. At most it holds {number(ours['peak_mb'], 0)} MB, where "
             f"they hold {number(slow['peak_mb'], 0)} and {number(tuned['peak_mb'], 0)} MB."
@@ -194,8 +196,8 @@ def fixed_in_words(fixed: pd.DataFrame, measured: pd.DataFrame, updates: int = 1
                 f"A run then needs {needed} beside its updates and its prediction")
         if not ours.empty:
             seconds = updates * batch / ours["train_texts_a_second"].iloc[0]
-            line += (f": {percent(100 * once['run'] / seconds, 1)} of the {number(seconds, 2 if seconds < 1 else 1)} s that {updates} "
-                     f"updates take at its rate above, and there are runs of {updates} to 640")
+            line += (f": {percent(100 * once['run'] / seconds, 1)} of the {number(seconds, 2 if seconds < 1 else 1)} s that "
+                     f"{updates} updates take at its rate above, and there are runs of {updates} to 640")
         said.append(f"{line}.")
     return Prose(" ".join(said))
 
@@ -207,8 +209,8 @@ def parts_in_words(parts: pd.DataFrame) -> Prose:
         minutes = (part["seconds"] * part["number"]).sum() / 60
         time = f"{number(minutes, 0)} minutes" if minutes < 100 else f"{number(minutes / 60)} hours"
         most = (part["seconds"] * part["number"]).idxmax()
-        said.append(f"On {machine}, the parts of the profile `{profile}` sum up to about {time} with {encoder}, the largest part of it for "
-                    f"{part.loc[most, 'what'].replace('an update ', 'updates ')}.")
+        said.append(f"On {machine}, the parts of the profile `{profile}` sum up to about {time} with {encoder}, "
+                    f"the largest part of it for {part.loc[most, 'what'].replace('an update ', 'updates ')}.")
     return Prose(" ".join(said))
 
 
@@ -298,14 +300,15 @@ def corrected_in_words(runs: pd.DataFrame, published: pd.DataFrame, titles: Mapp
     corrected together, by Holm's method: a recipe a line."""
     lines = []
     for recipe, words in RECIPES.items():
-        ps = {}
+        sets = {}
         for name, budget in budgets_of(published).items():
             chosen = (runs["dataset"] == name) & (runs["recipe"] == recipe) & (runs["budget"] == budget)
             both = stats.pairs(runs[chosen])
             if len(both) >= FEW:
-                ps[name] = stats.paired_t(both["before"], both["after"]).p
-        kept = [(titles or {}).get(name, name) for name, p in zip(ps, stats.holm(list(ps.values())), strict=True) if p < 0.05]
-        lines.append(f"- {words[0].upper() + words[1:]}: IT:CLUST and plain still differ on {len(kept)} of {len(ps)}"
+                sets[name] = both
+        found = stats.directions(sets)
+        kept = [(titles or {}).get(name, name) for name in found.index[found["still"]]]
+        lines.append(f"- {words[0].upper() + words[1:]}: IT:CLUST and plain still differ on {len(kept)} of {len(sets)}"
                      + (f" ({listed(kept)})." if kept else "."))
     return Prose("\n".join(lines))
 
@@ -373,7 +376,8 @@ def _compared(row, tests: int, after: str, published: Mapping[int, float] | None
     interval = stats.Interval(row.difference, row.low, row.high)
     drawn = "" if pd.isna(row.boot_low) else f"; by bootstrap {number(100 * row.boot_low)} to {number(100 * row.boot_high)}"
     side = f"in favour of {after}" if row.difference > 0 else f"against {after}"
-    found = {f"the t-test (corrected p = {p_value(p)})": p < 0.05, f"Wilcoxon's test (corrected p = {p_value(signed)})": signed < 0.05,
+    found = {f"the t-test (corrected p = {p_value(p)})": p < 0.05,
+             f"Wilcoxon's test (corrected p = {p_value(signed)})": signed < 0.05,
              f"the interval ({end(100 * row.low)} to {end(100 * row.high)}{drawn})": not interval.includes_zero}
     yes, no = ([name for name, says in found.items() if says is answer] for answer in (True, False))
     if not no:
@@ -452,6 +456,27 @@ def ned_in_words(distances: pd.DataFrame, topical: Mapping[str, bool], titles: M
     return Prose("\n".join(f"- {line}" for line in lines))
 
 
+def besides_in_words(distances: pd.DataFrame, titles: Mapping[str, str]) -> Prose:
+    """Whether what section 5.3 and its footnote 8 say without a figure holds here, under the paper's recipe: norms stay
+    similar, and macro averages and cosines say what micro averages and distances say."""
+    wide = stats.before_and_after(distances, "paper", ("norm", "permuted", "ned", "ned_macro", "ned_cosine"))
+    if wide.empty:
+        return Prose("Norms, macro averages and cosines were not measured here yet.")
+    change = pd.DataFrame({measure: wide[measure, "after"] - wide[measure, "before"]
+                           for measure in ("ned", "ned_macro", "ned_cosine")})
+    longer, wider = (wide[measure, "after"] / wide[measure, "before"] for measure in ("norm", "permuted"))
+    lines = [f"After inter-training vectors are {number(longer.min())} to {number(longer.max())} times as long as before, "
+             f"{number(longer.median())} in the median, where the paper speaks of similar norms. ED with labels permuted is "
+             f"{number(wider.median())} times that before in the median, but {number((wider / longer).min(), 2)} to "
+             f"{number((wider / longer).max(), 2)} times where it is measured in norms."]
+    for measure, words in {"ned_macro": "with every class counted alike", "ned_cosine": "by cosine"}.items():
+        others = [titles.get(name, name) for name in change.index[(change[measure] < 0) != (change["ned"] < 0)]]
+        lines.append(f"NED {words} falls in {(change[measure] < 0).sum()} of {len(change)} data sets, "
+                     "and goes the way of the usual NED in "
+                     + (f"all but {listed(others)}." if others else "all."))
+    return Prose("\n".join(f"- {line}" for line in lines))
+
+
 def _afters(distances: pd.DataFrame) -> list[str]:
     return [name for name in dict.fromkeys(stage(distances)) if name != "before"]
 
@@ -504,7 +529,8 @@ def _spread_out(distances: pd.DataFrame) -> str:
     if ratio.empty:
         return ""
     return (f"With labels permuted, ED after {TITLES['clust']} is {number(ratio.min())} to {number(ratio.max())} times "
-            f"that before, {number(ratio.median())} in the median over data sets and recipes; the paper reports about 3 times for its BERT.")
+            f"that before, {number(ratio.median())} in the median over data sets and recipes; "
+            "the paper reports about 3 times for its BERT.")
 
 
 def alignment_in_words(
@@ -548,7 +574,17 @@ def findings(runs: pd.DataFrame, before: str = "base", after: str = "clust") -> 
         lines += [verdict(same, budget, recipe, before, after) for budget in budgets if budget in having]
         if lacking := [budget for budget in budgets if budget not in having]:
             lines.append(_unmatched(lacking, recipe, before, after))
+    lines += [f"{ENCODERS[encoder]} has been trained on {READ[name, encoder]}, though without these classes, so that the plain "
+              "model may begin nearer to the goal than on texts that are new to it."
+              for name, encoder in dict.fromkeys(zip(runs["dataset"], runs["encoder"], strict=True)) if (name, encoder) in READ]
     return Prose("\n".join(f"- {line}" for line in lines))
+
+
+# What an encoder has read of a data set's source before, by what is said of its weights or by its paper.
+READ = {("yahoo_answers", "minilm"): "pairs of texts from Yahoo! Answers",
+        ("docstrings", "minilm"): "functions with their docstrings",
+        ("docstrings-small", "minilm"): "functions with their docstrings",
+        ("dbpedia", "bert-base"): "Wikipedia, from which DBpedia is drawn"}
 
 
 def verdicts(
@@ -606,7 +642,8 @@ def _gently_judged(runs: pd.DataFrame, published: pd.DataFrame, titles: Mapping[
     others = {name: judged(first[name], kept, beyond_half(runs, name, published, CROSSED)) for name, kept in known.items()}
     told = [f"{(titles or {}).get(name, name)} ({IN_SHORT[kind]}; above: {IN_SHORT[kinds[name]]})"
             for name, kind in others.items() if kind != kinds[name]]
-    what = "- The recipes also inter-train at different rates. Where the rate is the paper's and only fine-tuning is changed, the verdict"
+    what = ("- The recipes also inter-train at different rates. Where the rate is the paper's and only fine-tuning is changed, "
+            "the verdict")
     return [f"{what} is another on {len(told)} of {len(known)}: {listed(told)}." if told else f"{what}s are the same."]
 
 
@@ -708,10 +745,12 @@ def advice_in_words(
             for name in (min(worth, key=worth.get), max(worth, key=worth.get))]
     most = max(found, key=found.get)
     best = f"{number(100 * found[most])} points ({(titles or {}).get(most, most)})"
-    then = f"The most that inter-training then adds is {best}" if found[most] > 0 else f"Inter-training then adds nothing: at best {best}"
+    then = (f"The most that inter-training then adds is {best}" if found[most] > 0
+            else f"Inter-training then adds nothing: at best {best}")
     return Prose("\n".join([
-        f"- Training the plain model for longer, by the trained recipe in place of the paper's, changes its accuracy by {_from_to(ends)}. "
-        f"{then}.", *_trains(runs, least), *_helps(trained, least), *_gently(runs, published), *_takes(measured, recipe)]))
+        "- Training the plain model for longer, by the trained recipe in place of the paper's, changes its accuracy by "
+        f"{_from_to(ends)}. {then}.",
+        *_trains(runs, least), *_helps(trained, least), *_gently(runs, published), *_takes(measured, recipe)]))
 
 
 def nmi_of_losses_in_words(
@@ -721,52 +760,54 @@ def nmi_of_losses_in_words(
     NMI in brackets, and whether those that are hurt lie on one side of the median."""
     nmi = stats.sib_nmi(agreement)
     matched = stats.pairs(runs[(runs["recipe"] == recipe) & runs["dataset"].isin(list(budgets_of(published)))])
-    clear = {key: gained.estimate > 0 for key, both in matched.groupby(["dataset", "budget"])
-             if len(both) >= FEW and not (gained := stats.differences(both)).includes_zero}
+    tested = {key: both for key, both in matched.groupby(["dataset", "budget"]) if len(both) >= FEW}
+    found = stats.directions(tested)
+    clear, sure = (found.loc[found[which], "up"].to_dict() for which in ("clear", "still"))
     names = sorted(matched.index.unique("dataset"), key=lambda name: nmi.get(name, -1))
     shown = {name: f"{(titles or {}).get(name, name)} ({number(nmi.get(name, float('nan')), 2)})" for name in names}
-    hurt, helped = ([name for name in names if (name, way) in {(key[0], helps) for key, helps in clear.items()}] for way in (False, True))
-    said = {"Clearly hurt": hurt, "Clearly helped": helped, "Neither, with any number": [name for name in names if name not in {*hurt, *helped}]}
+    hurt, helped = ([name for name in names if (name, way) in {(key[0], helps) for key, helps in clear.items()}]
+                    for way in (False, True))
+    said = {"Clearly hurt": hurt, "Clearly helped": helped,
+            "Neither, with any number": [name for name in names if name not in {*hurt, *helped}]}
     middle = nmi.reindex(names).median()
     parts = [[name for name in names if bool(nmi.get(name, -1) > middle) is above] for above in (True, False)]
-    lines = [f"- {what}{' with at least one number of labels' * (what[0] == 'C')}: {listed([shown[name] for name in part]) or 'none'}."
+    lines = [f"- {what}{' with at least one number of labels' * (what[0] == 'C')}: "
+             f"{listed([shown[name] for name in part]) or 'none'}."
              for what, part in said.items()]
-    tested = {key: both for key, both in matched.groupby(["dataset", "budget"]) if len(both) >= FEW}
-    sure = _after_holm(tested) if tested else {}
-    ways = [[f"{(titles or {}).get(name, name)} at {budget}" for (name, budget), up in sure.items() if up == helps] for helps in (False, True)]
+    ways = [[f"{(titles or {}).get(name, name)} at {budget}" for (name, budget), up in sure.items() if up == helps]
+            for helps in (False, True)]
     lines += [f"- With all t-tests here corrected together (Holm, {len(tested)} of them), still hurt: {listed(ways[0]) or 'none'}; "
               f"still helped: {listed(ways[1]) or 'none'}."] if tested else []
     return Prose("\n".join([*lines, "- Hurt are " + " and ".join(
-        f"{sum(name in hurt for name in part)} of the {len(part)} whose NMI is {'above' if above else 'not above'} their median, {number(middle, 2)}"
+        f"{sum(name in hurt for name in part)} of the {len(part)} whose NMI is {'above' if above else 'not above'} their median, "
+        f"{number(middle, 2)}"
         for above, part in zip((True, False), parts, strict=True)) + "."]) if names else "There are too few runs yet.")
-
-
-def _after_holm(tested: Mapping[tuple, pd.DataFrame]) -> dict[tuple, bool]:
-    """Which of several differences stay below .05 when all paired t-tests are corrected together, and whether each is a gain."""
-    ps = stats.holm([stats.paired_t(both["before"], both["after"]).p for both in tested.values()])
-    return {key: bool(both["after"].mean() > both["before"].mean()) for (key, both), p in zip(tested.items(), ps, strict=True) if p < 0.05}
 
 
 def _helps(runs: pd.DataFrame, least: Mapping[str, int]) -> list[str]:
     """With how many labels inter-training clearly helps and hurts, as a line; none where nothing is there to compare. Where
     some numbers of labels have many data sets, those that have a few so far are left out."""
-    said, untold, by_budget, tested = [], 0, {}, {}
+    said, by_budget = [], {}
     for budget, part in stats.pairs(runs).groupby("budget"):
-        by_budget[budget] = {name: both for name, both in part.groupby("dataset") if budget >= least.get(name, budget) and len(both) >= FEW}
+        by_budget[budget] = {name: both for name, both in part.groupby("dataset")
+                             if budget >= least.get(name, budget) and len(both) >= FEW}
     most = max(map(len, by_budget.values()), default=0)
-    for budget, sets in by_budget.items():
-        if len(sets) < min(FEW, most):
-            continue
-        clear = [gained.estimate > 0 for both in sets.values() if not (gained := stats.differences(both)).includes_zero]
-        untold += len(sets) - len(clear)
-        tested |= {(name, budget): both for name, both in sets.items()}
-        if sets:
-            said.append(f"with {budget} labels it clearly helps on {sum(clear)} and clearly hurts on {clear.count(False)} of "
-                        f"{len(sets)} data set{'s' * (len(sets) > 1)}")
-    left = list(_after_holm(tested).values()) if tested else []
-    rest = " On the others these runs do not tell." * bool(untold)
-    rest += f" Corrected together (Holm), {sum(left)} of these gains and {left.count(False)} of these losses remain." if said else ""
+    enough = {budget: sets for budget, sets in by_budget.items() if sets and len(sets) >= min(FEW, most)}
+    found = stats.directions({(name, budget): both for budget, sets in enough.items() for name, both in sets.items()})
+    for budget, sets in enough.items():
+        part = found.loc[[(name, budget) for name in sets]]
+        helps, hurts = _ups_and_downs(part, "clear")
+        said.append(f"with {budget} labels it clearly helps on {helps} and clearly hurts on {hurts} of {len(sets)} "
+                    f"data set{'s' * (len(sets) > 1)}")
+    rest = " On the others these runs do not tell." * (not found["clear"].all())
+    gains, losses = _ups_and_downs(found, "still")
+    rest += f" Corrected together (Holm), {gains} of these gains and {losses} of these losses remain." if said else ""
     return [f"- Inter-training, by the trained recipe: {'; '.join(said)}.{rest}"] if said else []
+
+
+def _ups_and_downs(found: pd.DataFrame, which: str) -> tuple[int, int]:
+    """How many of some `stats.directions` are gains and how many losses, of those that are `clear` or `still` so."""
+    return int((found[which] & found["up"]).sum()), int((found[which] & ~found["up"]).sum())
 
 
 def _trains(runs: pd.DataFrame, least: Mapping[str, int]) -> list[str]:
@@ -774,10 +815,11 @@ def _trains(runs: pd.DataFrame, least: Mapping[str, int]) -> list[str]:
     plain, said = runs[runs["setting"] == "base"], []
     both = stats.matched(*(plain[plain["recipe"] == name] for name in ("paper", "trained")))
     for budget, part in both.groupby("budget"):
-        found = [stats.differences(one) for name, one in part.groupby("dataset") if budget >= least.get(name, budget) and len(one) >= FEW]
+        found = [stats.differences(one) for name, one in part.groupby("dataset")
+                 if budget >= least.get(name, budget) and len(one) >= FEW]
         better, worse = (sum(gained.estimate * side > 0 and not gained.includes_zero for gained in found) for side in (1, -1))
         said += [f"{budget} labels: {better} and {worse} of {len(found)}"] if len(found) >= FEW else []
-    return [f"- By number of labels, on how many data sets the trained plain model is clearly better, and clearly worse, than under "
+    return ["- By number of labels, on how many data sets the trained plain model is clearly better, and clearly worse, than under "
             f"the paper's recipe: {'; '.join(said)}."] if said else []
 
 
@@ -790,9 +832,9 @@ def _gently(runs: pd.DataFrame, published: pd.DataFrame) -> list[str]:
     counts = [[sum(gained.estimate * side > 0 and not gained.includes_zero for gained in part) for side in (1, -1)]
               for part in (own, sets.values())]
     (helps, hurts), (gently, worse) = counts
-    return [f"- How the model is inter-trained counts as well: fine-tuned alike and with as many labels as in the table above, it is clearly "
-            f"better than plain on {helps} and clearly worse on {hurts} of {len(sets)} data set{'s' * (len(sets) > 1)} at the trained recipe's "
-            f"rate of inter-training, and on {gently} and {worse} at the paper's."]
+    return ["- How the model is inter-trained counts as well: fine-tuned alike and with as many labels as in the table above, it "
+            f"is clearly better than plain on {helps} and clearly worse on {hurts} of {len(sets)} data set{'s' * (len(sets) > 1)} "
+            f"at the trained recipe's rate of inter-training, and on {gently} and {worse} at the paper's."]
 
 
 def _takes(measured: pd.DataFrame, recipe) -> list[str]:
@@ -804,8 +846,9 @@ def _takes(measured: pd.DataFrame, recipe) -> list[str]:
     tuned = recipe.batch_size * recipe.min_updates
     minutes, seconds = ([max(1, round(by * texts / rate)) for rate in sorted(ours["train_texts_a_second"], reverse=True)]
                         for texts, by in ((MOST_TEXTS, 1 / 60), (tuned, 1)))
-    return [f"- On the processors that were measured ({'; '.join(sorted(ours['machine'].unique()))}), {MOST_TEXTS:,} short texts take "
-            f"{_from_to(minutes)} minutes to inter-train on, and {recipe.min_updates} updates of fine-tuning {_from_to(seconds)} seconds."]
+    return [f"- On the processors that were measured ({'; '.join(sorted(ours['machine'].unique()))}), {MOST_TEXTS:,} "
+            f"short texts take {_from_to(minutes)} minutes to inter-train on, "
+            f"and {recipe.min_updates} updates of fine-tuning {_from_to(seconds)} seconds."]
 
 
 def _from_to(shown: list) -> str:
@@ -875,7 +918,8 @@ def sizes_in_words(data: pd.DataFrame, printed: pd.DataFrame, titles: Mapping[st
             parts.append(f"{row['classes']:.0f} classes beside {row['classes_paper']:.0f}")
         odd += [f"{(titles or {}).get(name, name)} ({', '.join(parts)})"] if parts else []
     missing = [(titles or {}).get(name, name) for name in printed["dataset"] if name not in both.index]
-    text = f"Of {len(both)} data sets of the paper that were counted here, {len(both) - len(odd)} have the sizes and classes of Table 1"
+    text = (f"Of {len(both)} data sets of the paper that were counted here, {len(both) - len(odd)} "
+            "have the sizes and classes of Table 1")
     text += f"; the exception{'s are' if len(odd) > 1 else ' is'} {listed(odd)}." if odd else "."
     return Prose(text + (f" Not counted yet: {listed(missing)}." if missing else ""))
 
@@ -937,7 +981,8 @@ def nmi_by_measure_in_words(effects: pd.DataFrame) -> Prose:
         spans = {title: stats.correlation(group["nmi"], group[measure]) for measure, title in MEASURED.items()}
         sure = [f"{title} ({interval(span, 2)})" for title, span in spans.items() if not span.includes_zero]
         open_ = [title for title, span in spans.items() if span.includes_zero]
-        said = [f"the interval excludes 0 by {listed(sure)}"] * bool(sure) + [f"{'it' if sure else 'the interval'} includes 0 by {listed(open_)}"] * bool(open_)
+        said = ([f"the interval excludes 0 by {listed(sure)}"] * bool(sure)
+                + [f"{'it' if sure else 'the interval'} includes 0 by {listed(open_)}"] * bool(open_))
         lines.append(f"- {source[0].upper() + source[1:]}: {', '.join(said)}.")
     return Prose("\n".join(lines) or "There are too few data sets yet.")
 
@@ -1039,10 +1084,12 @@ def clusterings_in_words(
                          "its clusters, so this line of Figure 6 is neither confirmed nor refuted here.")
             continue
         mean = stats.t_interval([gained.estimate for _, gained in found])
-        lines.append(f"- {CLUSTERINGS[other]}: {_counted(found, names, titles, 'inter-training on sIB', CLUSTERINGS[other])} The mean of its "
-                     f"leads is {interval(mean, 1, 100)} points over {len(found)} data set{'s' * (len(found) > 1)}.")
+        lines.append(f"- {CLUSTERINGS[other]}: {_counted(found, names, titles, 'inter-training on sIB', CLUSTERINGS[other])} "
+                     f"The mean of its leads is {interval(mean, 1, 100)} points over {len(found)} "
+                     f"data set{'s' * (len(found) > 1)}.")
     means = _by_clustering(runs, published, recipe)
-    best = f"- Of {len(means)} data set{'s' * (len(means) > 1)} with runs of all three, the highest mean is that of {_best(means, titles)}."
+    best = (f"- Of {len(means)} data set{'s' * (len(means) > 1)} with runs of all three, the highest mean is that of "
+            f"{_best(means, titles)}.")
     return Prose("\n".join([*lines, *([best] if len(means) else [])]))
 
 
@@ -1076,8 +1123,8 @@ def beside_plain_in_words(runs: pd.DataFrame, published: pd.DataFrame, recipe: s
         clear = [gained.estimate > 0 for gained in column if not gained.includes_zero]
         above.append(f"on {sum(clear)} with the clusters of {title}")
         below += [f"on {clear.count(False)} with those of {title}"] if False in clear else []
-    return Prose(f"Beside no inter-training at all, of {len(whole_rows)} data sets with runs of all three: inter-training is clearly "
-                 f"above plain {listed(above)}, and clearly below {listed(below) or 'on none'}.")
+    return Prose(f"Beside no inter-training at all, of {len(whole_rows)} data sets with runs of all three: inter-training is "
+                 f"clearly above plain {listed(above)}, and clearly below {listed(below) or 'on none'}.")
 
 
 def nmi_and_leads_in_words(
@@ -1095,8 +1142,9 @@ def nmi_and_leads_in_words(
     if len(leads) < MANY:
         return Prose("There are too few data sets with runs on all three clusterings to say whether NMI tells which is best.")
     span = stats.t_interval(leads)
-    return Prose(f"On {sum(leads > 0)} of {len(leads)} data sets, whichever has the higher NMI, sIB or the mean of both k-means, is also "
-                 f"more accurate after inter-training. Over all {len(leads)} its lead is {interval(span, 1, 100)} points in the mean"
+    return Prose(f"On {sum(leads > 0)} of {len(leads)} data sets, whichever has the higher NMI, sIB or the mean of both k-means, "
+                 f"is also more accurate after inter-training. Over all {len(leads)} its lead is {interval(span, 1, 100)} points "
+                 "in the mean"
                  + (": this does not settle it." if span.includes_zero else "."))
 
 

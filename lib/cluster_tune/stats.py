@@ -4,7 +4,7 @@ Numbers in, numbers out: accuracies lie in [0, 1], percentages in [0, 100]. The 
 tidy frame of results, one row a run. Nothing here trains, reads files, rounds or draws.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -142,6 +142,16 @@ def holm(ps: Sequence[float]) -> np.ndarray:
     corrected = np.empty(len(ps))
     corrected[order] = np.minimum(stepped, 1)
     return corrected
+
+
+def directions(groups: Mapping[Hashable, pd.DataFrame]) -> pd.DataFrame:
+    """Which way each of several differences of pairs goes, a row a key of `groups` in their order: `up`, whether the mean
+    rises; `clear`, whether p of the paired t-test is below .05, so that the 95 % interval is on one side of zero; and `still`,
+    whether it is with all these tests corrected together (Holm)."""
+    ps = np.array([paired_t(both["before"], both["after"]).p for both in groups.values()])
+    up = [bool(both["after"].mean() > both["before"].mean()) for both in groups.values()]
+    index = pd.Index(list(groups), tupleize_cols=False)
+    return pd.DataFrame({"up": np.array(up, bool), "clear": ps < 0.05, "still": holm(ps) < 0.05}, index=index)
 
 
 def bonferroni(p: float, tests: int = 8) -> float:
@@ -412,12 +422,17 @@ def mutual_information(classes: Sequence, clusters: Sequence) -> float:
 
 @dataclass(frozen=True)
 class Dispersion:
-    """How tightly classes sit in an embedding: `ed`, `ned` = ed / `permuted` (the mean over permuted labels), `p`."""
+    """How tightly classes sit in an embedding: `ed`, `ned` = ed / `permuted` (the mean over permuted labels), `p`; and what
+    section 5.3 says beside it: the mean length of a vector, `norm`, and NED with every class counted alike (`ned_macro`) and by
+    cosine distance (`ned_cosine`)."""
 
     ed: float
     ned: float
     permuted: float
     p: float
+    norm: float
+    ned_macro: float
+    ned_cosine: float
 
 
 def ed(embeddings: np.ndarray, labels: Sequence) -> float:
@@ -426,26 +441,43 @@ def ed(embeddings: np.ndarray, labels: Sequence) -> float:
     The micro average. The paper prints c_i for the centroid; the one of the class of i is meant.
     """
     points, codes = _coded(embeddings, labels)
-    return _distance(points, codes)
+    return float(_distances(points, codes).mean())
 
 
 def dispersion(embeddings: np.ndarray, labels: Sequence, n: int = 1000, seed: int = 0) -> Dispersion:
-    """ED, NED and the permutation test of section 5.3, with `n` permutations of the labels.
+    """ED, NED and the permutation test of section 5.3, with `n` permutations of the labels; its footnote 8 likewise.
 
     p is one-sided, (1 + permutations with an ED no larger) / (1 + n): it cannot be below 1 / (1 + n).
     """
     points, codes = _coded(embeddings, labels)
+    raw = np.asarray(embeddings, float)  # cosines and lengths are from the origin, which distances do not know
+    norms = np.linalg.norm(raw, axis=1)
     rng = np.random.default_rng(seed)
-    observed = _distance(points, codes)
-    permuted = np.array([_distance(points, rng.permutation(codes)) for _ in range(n)])
-    mean = float(permuted.mean())
-    p = (1 + int((permuted <= observed).sum())) / (1 + n)
-    return Dispersion(observed, observed / mean if mean else float("nan"), mean, p)
+    observed = _averages(points, raw, norms, codes)
+    permuted = np.array([_averages(points, raw, norms, rng.permutation(codes)) for _ in range(n)])
+    means = permuted.mean(axis=0)
+    p = (1 + int((permuted[:, 0] <= observed[0]).sum())) / (1 + n)
+    ned, macro, cosine = (float(found / mean) if mean else float("nan") for found, mean in zip(observed, means, strict=True))
+    return Dispersion(float(observed[0]), ned, float(means[0]), p, float(norms.mean()), macro, cosine)
 
 
 def ned(embeddings: np.ndarray, labels: Sequence, n: int = 1000, seed: int = 0) -> float:
     """Normalised embeddings' distance (section 5.3): ED over its mean for `n` permutations of the labels."""
     return dispersion(embeddings, labels, n, seed).ned
+
+
+def before_and_after(distances: pd.DataFrame, recipe: str, measures: Sequence[str] = ("ned", "permuted", "p")) -> pd.DataFrame:
+    """Measures of embeddings (fields of `Dispersion`) before and after inter-training on sIB's clusters under one recipe, a row
+    a data set that has them all: columns (measure, 'before' or 'after')."""
+    columns = pd.MultiIndex.from_product([measures, ["before", "after"]])
+    if distances.empty:
+        return pd.DataFrame(columns=columns, dtype=float)
+    stage = distances["setting"].map({"base": "before", "clust": "after"})
+    chosen = distances["recipe"].isin(["", recipe]) & stage.notna()
+    if "clustering" in distances:
+        chosen &= distances["clustering"].isin(["", "sib"])
+    frame = distances.reindex(columns=["dataset", *measures]).assign(stage=stage)[chosen]
+    return frame.pivot(index="dataset", columns="stage", values=list(measures)).reindex(columns=columns).dropna()
 
 
 def neighbours(points: np.ndarray, labels: Sequence) -> float:
@@ -490,15 +522,35 @@ def _coded(embeddings: np.ndarray, labels: Sequence) -> tuple[np.ndarray, np.nda
     return points - points.mean(axis=0), codes  # centred, so that the squares below lose no digits
 
 
-def _distance(points: np.ndarray, codes: np.ndarray) -> float:
-    """|e - c|^2 = e.e - 2 e.c + c.c: a product of matrices, without an (n, d) array of centroids."""
-    n = len(points)
-    members = sparse.csr_array((np.ones(n), (codes, np.arange(n))))
-    centroids = (members @ points) / np.bincount(codes)[:, None]
+def _averages(points: np.ndarray, raw: np.ndarray, norms: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Of the distances from the own class's centroid: their mean, the mean of the classes' means, and the mean by cosine."""
+    distances = _distances(points, codes)
+    macro = (np.bincount(codes, distances) / np.bincount(codes)).mean()
+    return np.array([distances.mean(), macro, _cosine_distance(raw, norms, codes)])
+
+
+def _distances(points: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """|e - c|^2 = e.e - 2 e.c + c.c, (n,): a product of matrices, without an (n, d) array of centroids."""
+    centroids = _sums(points, codes) / np.bincount(codes)[:, None]
     nearness = np.take_along_axis(points @ centroids.T, codes[:, None], axis=1)[:, 0]
     squares = np.einsum("ij,ij->i", points, points) - 2 * nearness
     squares += np.einsum("ij,ij->i", centroids, centroids)[codes]
-    return float(np.sqrt(squares.clip(0)).mean())
+    return np.sqrt(squares.clip(0))
+
+
+def _cosine_distance(raw: np.ndarray, norms: np.ndarray, codes: np.ndarray) -> float:
+    """The mean of 1 - cos(e, c); vectors without a length count as at right angles to everything. Over a class, e/|e| add up
+    to a vector whose product with c/|c| is the sum of the cosines."""
+    directions = _sums(raw / np.where(norms, norms, 1)[:, None], codes)
+    sums = _sums(raw, codes)
+    lengths = np.linalg.norm(sums, axis=1)
+    return float(1 - (np.einsum("ij,ij->i", directions, sums) / np.where(lengths, lengths, 1)).sum() / len(raw))
+
+
+def _sums(points: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """The sum of each class's points, (classes, d)."""
+    n = len(points)
+    return sparse.csr_array((np.ones(n), (codes, np.arange(n)))) @ points
 
 
 # --- Two implementations of the same thing -------------------------------------------------------------------------

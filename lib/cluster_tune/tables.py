@@ -165,7 +165,7 @@ def of_paper(runs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
 def budgets_of(published: pd.DataFrame) -> dict[str, int]:
     """Data set -> its budget in Table 2, in the table's order."""
     printed = published.dropna(subset="budget")
-    return dict(zip(printed["dataset"], printed["budget"].astype(int)))
+    return dict(zip(printed["dataset"], printed["budget"].astype(int), strict=True))
 
 
 def printed_effects(published: pd.DataFrame) -> pd.DataFrame:
@@ -514,10 +514,11 @@ def cost_table(
     here = measured[measured["way"].isin(["ours", "side_by_side"])]
     for (name, (runs, plan)), (_, ours) in product(plans.items(), here.iterrows()):
         weighted = [[texts * mean[dataset] / mean[ours["dataset"]] for texts in both] for dataset, both in plan.items()]
-        hours = [sum(part) / ours[f"{what}_texts_a_second"] / 3600 for part, what in zip(zip(*weighted), ("train", "predict"))]
-        texts = [f"{number(sum(part) / 1e6)} million" for part in zip(*plan.values())]
-        rows.append({"Profile": name, "On": ours["machine"] + SIDE_BY_SIDE.get(ours["way"], ""), "Runs": f"{runs:,}", "Texts to train on": texts[0],
-                     "Texts to predict": texts[1], "Hours of training": _hours(hours[0]),
+        hours = [sum(part) / ours[f"{what}_texts_a_second"] / 3600
+                 for part, what in zip(zip(*weighted, strict=True), ("train", "predict"), strict=True)]
+        texts = [f"{number(sum(part) / 1e6)} million" for part in zip(*plan.values(), strict=True)]
+        rows.append({"Profile": name, "On": ours["machine"] + SIDE_BY_SIDE.get(ours["way"], ""), "Runs": f"{runs:,}",
+                     "Texts to train on": texts[0], "Texts to predict": texts[1], "Hours of training": _hours(hours[0]),
                      "Hours of prediction": _hours(hours[1]), "Hours in all": _hours(sum(hours))})
     return pd.DataFrame(rows)
 
@@ -615,7 +616,7 @@ def _of_several(row) -> list[str]:
 def published_p(table_3: pd.DataFrame, against: str = "bert") -> dict[int, float]:
     """Table 3 as printed, budget -> p; NaN where the paper found nothing. `against` is 'bert' or 'bert_it_mlm'."""
     sizes = pd.to_numeric(table_3["train_size"], errors="coerce")
-    printed = zip(sizes[sizes.notna()].astype(int), table_3.loc[sizes.notna(), f"p_vs_{against}"])
+    printed = zip(sizes[sizes.notna()].astype(int), table_3.loc[sizes.notna(), f"p_vs_{against}"], strict=True)
     return {budget: float(p) for budget, p in printed}
 
 
@@ -657,6 +658,17 @@ def dispersion_table(distances: pd.DataFrame, titles: Mapping[str, str] | None =
     table.insert(0, "Data set", [titles[name] for name in distances["dataset"]])
     order = {name: i for i, name in enumerate(titles)}
     return table.iloc[distances["dataset"].map(order).argsort(kind="stable")].set_index("Data set")
+
+
+def besides_table(distances: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
+    """What section 5.3 and its footnote 8 say without a figure, before → after inter-training under the paper's recipe: the
+    norm of the vectors beside ED with labels permuted, and NED in its three ways; a row for each of `titles`."""
+    columns = {"norm": ("Norm", 2), "permuted": ("ED, labels permuted", 2), "ned": ("NED", 3),
+               "ned_macro": ("NED, classes alike", 3), "ned_cosine": ("NED, cosine", 3)}
+    wide = stats.before_and_after(distances, "paper", list(columns)).reindex(list(titles))
+    table = {title: [f"{number(before, decimals)} → {number(after, decimals)}" if before == before else MISSING
+                     for before, after in wide[measure].itertuples(index=False)] for measure, (title, decimals) in columns.items()}
+    return pd.DataFrame(table, index=pd.Index(titles.values(), name="Data set"))
 
 
 def stages_table(
@@ -811,15 +823,17 @@ def crossed(runs: pd.DataFrame, name: str, published: pd.DataFrame) -> tuple[sta
 
 def crossed_table(runs: pd.DataFrame, published: pd.DataFrame, titles: Mapping[str, str] | None = None) -> pd.DataFrame:
     """`crossed` for each data set of the paper: accuracies (%, mean ± SEM) and both differences in points."""
-    columns = {"plain": ("trained", "base"), "IT:CLUST, paper's rate": (CROSSED, "clust"), "IT:CLUST, trained rate": ("trained", "clust")}
+    columns = {"plain": ("trained", "base"), "IT:CLUST, paper's rate": (CROSSED, "clust"),
+               "IT:CLUST, trained rate": ("trained", "clust")}
     rows = {}
     for name, budget in budgets_of(published).items():
         chosen = runs[(runs["dataset"] == name) & (runs["budget"] == budget)]
         parts = {title: chosen.loc[(chosen["recipe"] == recipe) & (chosen["setting"] == setting), "accuracy"]
                  for title, (recipe, setting) in columns.items()}
         told = crossed(runs, name, published) or (None, None)
-        rows[(titles or {}).get(name, name)] = {title: accuracy(values.mean(), stats.sem(values)) for title, values in parts.items()} | {
-            "paper's rate minus plain": points(told[0]), "trained rate minus paper's": points(told[1])}
+        rows[(titles or {}).get(name, name)] = {
+            title: accuracy(values.mean(), stats.sem(values)) for title, values in parts.items()
+        } | {"paper's rate minus plain": points(told[0]), "trained rate minus paper's": points(told[1])}
     return pd.DataFrame(rows).T.rename_axis("Data set")
 
 
@@ -833,7 +847,8 @@ def settings_table(runs: pd.DataFrame, published: pd.DataFrame, titles: Mapping[
         means, errors = chosen.mean(), chosen.agg(stats.sem)
         if any(setting.startswith("mlm") for setting in means.index):
             rows[(titles or {}).get(name, name)] = {"Labels": str(budget)} | {
-                title: accuracy(means.get(setting, float("nan")), errors.get(setting, float("nan"))) for setting, title in TITLES.items()}
+                title: accuracy(means.get(setting, float("nan")), errors.get(setting, float("nan")))
+                for setting, title in TITLES.items()}
     return pd.DataFrame(rows).T.rename_axis("Data set")
 
 
@@ -1077,7 +1092,8 @@ def lead(
     """IT:CLUST on sIB's clusters less that on another clustering's, on one data set at its budget in Table 2 and over
     the samples that both have; None where these are too few."""
     budget = budgets_of(published)[name]
-    chosen = runs[(runs["dataset"] == name) & (runs["recipe"] == recipe) & (runs["budget"] == budget) & (runs["setting"] == "clust")]
+    chosen = runs[(runs["dataset"] == name) & (runs["recipe"] == recipe) & (runs["budget"] == budget)
+                  & (runs["setting"] == "clust")]
     both = stats.matched(*(chosen[chosen["clustering"] == key] for key in (other, "sib")))
     return stats.differences(both) if len(both) >= FEW else None
 

@@ -211,8 +211,8 @@ def _by_holds(claim: Claim, found: Found) -> str:
     return "directional" if found.value else "fails"
 
 
-DECIDE = {"exact": _by_exact, "arithmetic": _by_arithmetic, "setting": _by_setting, "statistical": _by_statistical, "sign": _by_sign,
-          "significance": _by_significance, "holds": _by_holds}  # fmt: skip
+DECIDE = {"exact": _by_exact, "arithmetic": _by_arithmetic, "setting": _by_setting, "statistical": _by_statistical,
+          "sign": _by_sign, "significance": _by_significance, "holds": _by_holds}  # fmt: skip
 DECLARED = {"slip": "slip", "other": "not comparable", "none": "not attempted"}
 
 
@@ -461,8 +461,9 @@ def _masked(e: Evidence, settings: str, budget: str) -> str:
     epochs = sorted(set(used["mlm_epochs"]) - usual) if "mlm_epochs" in used else []
     if not epochs:
         return ""
-    here = f"{' or '.join(map(str, epochs))} epoch{'s' * (epochs != [1])}{', by data set' * (len(epochs) > 1)}"
-    return f"masked words for {here}; in the paper for {max(usual)}"
+    here = f"{' or '.join(map(str, epochs))} epoch{'s' * (epochs != [1])}"
+    some = " on some data sets" if max(usual) in set(used["mlm_epochs"]) else ", by data set" * (len(epochs) > 1)
+    return f"masked words for {here}{some}; in the paper for {max(usual)}"
 
 
 def _as_classes(e: Evidence, claim: Claim, recipe: str) -> Found | None:
@@ -516,13 +517,13 @@ def _safe(e: Evidence, claim: Claim, recipe: str) -> Found | None:
     sets = {key: both for key, both in stats.pairs(runs).groupby(["dataset", "budget"]) if len(both) >= FEW} if len(runs) else {}
     if len({name for name, _ in sets}) < FEW:
         return None
-    worse = {key: both["after"].mean() < both["before"].mean() for key, both in sets.items()}
-    ps = [stats.paired_t(both["before"], both["after"]).p for both in sets.values()]
-    at_all, corrected = ({key for key, p in zip(sets, tests, strict=True) if p < 0.05 and worse[key]} for tests in (ps, stats.holm(ps)))
+    found = stats.directions(sets)
+    at_all, corrected = (set(found.index[found[which] & ~found["up"]]) for which in ("clear", "still"))
     titles = datasets.titles()
     where = sentences.listed([f"{titles[name]} at {budget}" for name, budget in sets if (name, budget) in at_all]) or "none"
     there = {name for name, _ in sets}
-    text = f"clearly below plain: {where}, of {len(sets)} pairs of a data set and a number of labels ({_share(len(there), e, claim.dataset)})"
+    text = (f"clearly below plain: {where}, of {len(sets)} pairs of a data set and a number of labels "
+            f"({_share(len(there), e, claim.dataset)})")
     sure = not at_all and len(there) == len(_group(e.sizes, claim.dataset))  # none of a few of them would say little
     return Found(0.0 if corrected else 1.0 if sure else math.nan, text)
 
@@ -569,7 +570,8 @@ def _against_method(e: Evidence, claim: Claim, recipe: str) -> Found | None:
     span, budgets = stats.t_interval(apart), leads.index.get_level_values("budget")
     least = leads[budgets == leads.groupby("dataset").transform(lambda part: part.index.get_level_values("budget").min())]
     few = stats.t_interval(least.groupby("dataset").mean())
-    text = f"{_points(span)} ({_share(len(apart), e, '')}, mean over their budgets so far); with fewest labels {tables.interval(few)}"
+    text = (f"{_points(span)} ({_share(len(apart), e, '')}, mean over their budgets so far); with fewest labels "
+            f"{tables.interval(few)}")
     return Found(span.estimate, text, min(span.low, few.low), max(span.high, few.high))
 
 
@@ -674,19 +676,9 @@ def _misses_classes(e: Evidence, claim: Claim, recipe: str) -> Found | None:
     return Found(float(missing == len(cell)), f"{missing} of {len(cell)} samples") if len(cell) else None
 
 
-def _embedded(e: Evidence, recipe: str) -> pd.DataFrame:
-    """Distances before and after inter-training on sIB's clusters, a row a data set: columns (measure, stage)."""
-    if e.distances.empty:
-        return e.distances
-    frame = e.distances.assign(stage=e.distances["setting"].map({"base": "before", "clust": "after"}))
-    frame = frame[frame["recipe"].isin(["", recipe]) & frame["clustering"].isin(["", "sib"])].dropna(subset="stage")
-    wide = frame.pivot_table(["ned", "permuted", "p"], "dataset", "stage")
-    return wide.dropna() if ("ned", "after") in wide and ("ned", "before") in wide else wide.iloc[:0]
-
-
 def _ned(e: Evidence, claim: Claim, recipe: str) -> Found | None:
     """Whether NED is smaller after inter-training in every data set."""
-    if not len(wide := _embedded(e, recipe)):
+    if not len(wide := stats.before_and_after(e.distances, recipe)):
         return None
     closer = int((wide["ned", "after"] < wide["ned", "before"]).sum())
     return Found(float(closer == len(wide)), f"smaller in {closer} ({_share(len(wide), e, '')})")
@@ -694,7 +686,7 @@ def _ned(e: Evidence, claim: Claim, recipe: str) -> Found | None:
 
 def _dispersed(e: Evidence, claim: Claim, recipe: str) -> Found | None:
     """How many times larger ED under permuted labels is after inter-training: the median of the data sets' ratios."""
-    if not len(wide := _embedded(e, recipe)):
+    if not len(wide := stats.before_and_after(e.distances, recipe)):
         return None
     value = float((wide["permuted", "after"] / wide["permuted", "before"]).median())
     return Found(value, f"{tables.number(value, 2)} times, the median ({_share(len(wide), e, '')})")
@@ -708,10 +700,39 @@ def _more_dispersed(e: Evidence, claim: Claim, recipe: str) -> Found | None:
 
 def _permuted(e: Evidence, claim: Claim, recipe: str) -> Found | None:
     """Whether p of the permutation test is below .001 in every data set, before and after."""
-    if not len(wide := _embedded(e, recipe)):
+    if not len(wide := stats.before_and_after(e.distances, recipe)):
         return None
     worst = float(wide["p"].to_numpy().max())
     return Found(float(worst < 0.001), f"p at most {tables.number(worst, 6)} ({_share(len(wide), e, '')})")
+
+
+def _norms(e: Evidence, claim: Claim, recipe: str) -> Found | None:
+    """Whether vectors stay as long, where their spread, ED under permuted labels, grows: the median of the data sets' ratios, which
+    holds if it is nearer to 1 than to that of the spread."""
+    wide = stats.before_and_after(e.distances, recipe, ("norm", "permuted"))
+    if len(wide) < FEW:
+        return None
+    longer, wider = (float((wide[measure, "after"] / wide[measure, "before"]).median()) for measure in ("norm", "permuted"))
+    text = f"{tables.number(longer, 2)} times as long, ED under permuted labels {tables.number(wider, 2)} times"
+    return Found(float(abs(math.log(longer)) < abs(math.log(longer / wider))), f"{text}, the medians ({_share(len(wide), e, '')})")
+
+
+SMALL = 0.005  # a change of NED that another inter-training may turn round
+
+
+def _footnote_8(e: Evidence, claim: Claim, recipe: str) -> Found | None:
+    """Whether NED by macro average and by cosine goes the way that it goes by micro average and Euclidean distance, in every
+    data set; undecided where it does in all but those in which one of the two hardly changes."""
+    kinds = {"ned_macro": "macro average", "ned_cosine": "cosine"}
+    wide = stats.before_and_after(e.distances, recipe, ("ned", *kinds))
+    if len(wide) < FEW:
+        return None
+    change = pd.DataFrame({measure: wide[measure, "after"] - wide[measure, "before"] for measure in ("ned", *kinds)})
+    other = pd.DataFrame({measure: np.sign(change[measure]) != np.sign(change["ned"]) for measure in kinds})
+    sure = pd.DataFrame({measure: other[measure] & (change[[measure, "ned"]].abs().min(axis=1) >= SMALL) for measure in kinds})
+    said = sentences.listed([f"in {len(wide) - other[measure].sum()} by {words}" for measure, words in kinds.items()])
+    value = 0.0 if sure.any(axis=None) else math.nan if other.any(axis=None) else 1.0
+    return Found(value, f"the same way {said} ({_share(len(wide), e, '')})")
 
 
 MEASURES: dict[str, Measure] = {
@@ -722,8 +743,9 @@ MEASURES: dict[str, Measure] = {
     "safe": _safe,
     "clusterings": _clusterings, "against_method": _against_method, "lowest_nmi": _lowest_nmi,
     "nmi_and_reduction": _nmi_and_reduction, "nmi_and_clusters": _nmi_and_clusters, "seconds": _seconds,
-    "misses_classes": _misses_classes, "separation": _separation, "separation_and_gain": _separation_and_gain, "ned": _ned, "dispersed": _dispersed, "more_dispersed": _more_dispersed,
-    "permuted": _permuted,
+    "misses_classes": _misses_classes, "separation": _separation, "separation_and_gain": _separation_and_gain,
+    "ned": _ned, "dispersed": _dispersed, "more_dispersed": _more_dispersed,
+    "permuted": _permuted, "norms": _norms, "footnote_8": _footnote_8,
 }  # fmt: skip
 DEPEND_ON_RECIPE = {
     "change", "mean", "groups_apart", "test", "pooled", "as_classes", "diminishes", "safe", "clusterings", "against_method",
@@ -841,7 +863,8 @@ def rerun_by_others() -> pd.DataFrame:
     printed = results.published("paper_table2_accuracy_at_64").query("dataset != 'cfpb'").dropna(subset="budget")
     means = printed.groupby(printed["topical"].astype(bool))[["bert", "bert_it_clust"]].mean()
     rows = {}
-    for title, column, name in (("BERT", "bert", "BERT reproduced (Table 5)"), ("BERT IT:CLUST", "bert_it_clust", "C&T reproduced (Table 5)")):
+    for title, column, name in (("BERT", "bert", "BERT reproduced (Table 5)"),
+                                ("BERT IT:CLUST", "bert_it_clust", "C&T reproduced (Table 5)")):
         rows[title] = {f"{kind}, {whose}": tables.number(value)
                        for kind, topical, key in (("topical", True, "topical"), ("not topical", False, "non_topical"))
                        for whose, value in (("the paper", means.loc[topical, column]), ("rerun", rerun.loc[name, key]))}

@@ -45,7 +45,7 @@ def cost(document: int, cluster: str, labels: Sequence[str] = START) -> dict[str
     """What it costs to put a text, counted from 1, into a cluster that it is not in (or was taken out of): every
     quantity of d(x,t) = (p(x) + p(t)) JS(p(y|x), p(y|t)) on the way, in bits."""
     shares = distributions(counts())
-    members = [x for x, label in zip(shares.index, labels) if label == cluster and x != document]
+    members = [x for x, label in zip(shares.index, labels, strict=True) if label == cluster and x != document]
     p_x, p_t = 1 / len(shares), len(members) / len(shares)
     of_text, of_cluster = shares.loc[document], shares.loc[members].mean()
     weight = p_x / (p_x + p_t)
@@ -84,7 +84,7 @@ def information(labels: Sequence[str]) -> float:
     shares = distributions(counts())
     overall, total = shares.mean(), 0.0
     for cluster in set(labels):
-        members = [x for x, label in zip(shares.index, labels) if label == cluster]
+        members = [x for x, label in zip(shares.index, labels, strict=True) if label == cluster]
         total += len(members) / len(shares) * _divergence(shares.loc[members].mean(), overall)
     return total
 
@@ -114,5 +114,5 @@ def final(labels: Sequence[str] = START) -> list[str]:
 def lessons() -> pd.DataFrame:
     """What each training step is told about each text: inter-training its cluster, fine-tuning a label if it has one."""
     rows = [(number, words, cluster, label if number - 1 in LABELLED else "")
-            for number, ((words, label), cluster) in enumerate(zip(TEXTS, final()), 1)]
+            for number, ((words, label), cluster) in enumerate(zip(TEXTS, final(), strict=True), 1)]
     return pd.DataFrame(rows, columns=["x", "Text", "Inter-training predicts", "Fine-tuning predicts"])
