@@ -43,6 +43,20 @@ def test_a_group_stays_whole_and_an_ampersand_is_no_command(root):
     assert entry.startswith("@software{") and "author = {{The authors}}" in entry and r"title = {A book \& more}" in entry
 
 
+@pytest.mark.parametrize("content, says", [
+    (b"", "has no cff-version, message, title, authors, version, references; restore it"),
+    (FILE.replace("type: software", "type: [").encode(), r"line \d+ of '.*CITATION.cff' is not YAML; mend it, or restore"),
+    (FILE.encode() + b"date-released: 2024-13-45\n", "CITATION.cff' is not YAML; mend it, or restore the file"),
+    (FILE.replace("Doe", "Do\xe9").encode("latin-1"), "CITATION.cff' is not YAML; mend it, or restore the file"),
+    (b"- Cite.\n", "has no lines of the form 'name: value'; restore it from the repository"),
+], ids=["empty", "a bracket", "a date that is none", "no UTF-8", "a list"])
+def test_a_damaged_file_is_one_line(root, content, says):
+    (root / "CITATION.cff").write_bytes(content)
+    with pytest.raises(InputError, match=says) as error:
+        citation.read()
+    assert "\n" not in str(error.value)
+
+
 def test_a_file_without_what_is_needed_is_one_line(root):
     (root / "CITATION.cff").write_text(FILE.replace("message: Cite.", "").replace("version: 1.0.0", ""))
     with pytest.raises(InputError, match="has no message, version; restore"):

@@ -10,6 +10,7 @@ import json
 import os
 import tarfile
 import threading
+import unicodedata
 from pathlib import Path
 from typing import ClassVar
 
@@ -177,7 +178,9 @@ def test_every_kind_of_file_gives_the_same_texts(folders, suffix):
     ("a.tsv", b"text\tlabel\na\tb\tc\n",
      "rows of 'a.tsv' have more cells than its first line names; quote texts that hold tabs, take off tabs at the end"),
     ("a.jsonl", b"", "'a.jsonl' is empty; it needs a row a text"),
-], ids=["no JSON", "no object", "half", "not compressed", "cut off", "commas", "more cells", "nothing"])  # fmt: skip
+    ("a.jsonl", b'{"text": "a"}\n' + b"[" * 100_000 + b"\n", "line 2 of 'a.jsonl' is nested too deep, or has too long a"),
+    ("a.jsonl", b'{"text": "a", "label": ' + b"1" * 5_000 + b"}\n", "line 1 of 'a.jsonl' is nested too deep, or has too long"),
+], ids=["no JSON", "no object", "half", "no gzip", "cut off", "commas", "more cells", "nothing", "deep", "long"])  # fmt: skip
 def test_what_is_wrong_with_other_kinds_is_one_line(folders, name, content, says):
     (folders / name).write_bytes(content)
     assert refused(str(folders / name)).startswith(says)
@@ -221,6 +224,24 @@ def test_a_file_named_like_a_known_set_is_another_set(folders):
     assert datasets.load(str(folders / "ag_news.csv")).name == "ag_news_file"
 
 
+@pytest.mark.parametrize("here, name", [
+    ("отзывы.csv", "data_" + hashlib.sha256("отзывы".encode()).hexdigest()[:6]),
+    ("новости.csv", "data_" + hashlib.sha256("новости".encode()).hexdigest()[:6]),
+    ("Café 2.csv", "caf_2_" + hashlib.sha256("Café 2".encode()).hexdigest()[:6]),
+    ("./ag_news", "ag_news_file"), ("./My Mail (2)/", "my_mail_2"), ("---.csv", "data"),
+])  # fmt: skip
+def test_a_path_is_called_the_same_before_it_is_loaded_and_after(folders, monkeypatch, here, name):
+    """Letters of other alphabets are no part of the name, and a hash of the stem tells two such files apart, however the
+    system stores their accents."""
+    monkeypatch.chdir(folders)
+    if here.endswith(".csv"):
+        table(20).to_csv(here, index=False)
+    else:
+        put(Path(here), all=table(20))
+    assert datasets.name_of(here) == datasets.load(here).name == name
+    assert datasets.name_of(unicodedata.normalize("NFD", here)) == name
+
+
 def test_a_folder_given_as_a_path(folders):
     put(folders / "mine", train=table(20), test=table(5, start=20))
     assert datasets.load(str(folders / "mine")).sizes() == {"train": 20, "dev": 0, "test": 5}
@@ -261,9 +282,10 @@ def test_a_few_empty_texts_are_dropped_and_counted(folders):
     (pd.array([1, 2] * 9 + [1, None], "Int64"), ["1", "2"]),
     (pd.array([True, False] * 9 + [True, None], "boolean"), ["True", "False"]),
     (pd.Categorical(["a", "b"] * 9 + ["a", None]), ["a", "b"]),
-    (np.array([1.0, 2.0] * 9 + [1.0, np.nan]), ["1.0", "2.0"]),
+    (np.array([1.0, 2.0] * 9 + [1.0, np.nan]), ["1", "2"]),
+    (np.array([1.5, 2.0] * 9 + [1.5, np.nan]), ["1.5", "2.0"]),
     (pd.array(["a", "b"] * 9 + ["a", None], "string"), ["a", "b"]),
-], ids=["integers", "booleans", "categories", "floats", "strings"])
+], ids=["integers", "booleans", "categories", "whole floats", "floats", "strings"])
 @pytest.mark.filterwarnings("error")
 def test_gaps_among_labels_and_texts_of_any_type(folders, labels, read):
     """Read as '' by `read`; a gap whose text is missing too is dropped by `load`, and one alone is a text without a label."""
@@ -277,6 +299,19 @@ def test_gaps_among_labels_and_texts_of_any_type(folders, labels, read):
         loaded = datasets.load(str(folders / "both.parquet"))
         assert loaded.classes == tuple(sorted(read)) and loaded.sizes() == {"train": 13, "dev": 2, "test": 4}
         assert datasets.read(str(folders / "both.parquet"))["text"].tolist()[18:] == ["text number 18", ""]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl"])
+def test_whole_numbers_are_the_same_labels_beside_a_gap_and_without_one(folders, suffix):
+    """pandas makes floats of the whole column where one is missing, and stores them as such."""
+    (folders / "numbered").mkdir()
+    for part, labels in (("train", [0, 1, None] * 10), ("test", [0, 1] * 5)):
+        frame = table(len(labels), start=len(part) * 100).assign(label=labels)
+        path = folders / "numbered" / f"{part}.{suffix}"
+        frame.to_parquet(path) if suffix == "parquet" else frame.to_json(path, orient="records", lines=True)
+    found = datasets.load(str(folders / "numbered"))
+    assert found.classes == ("0", "1") and found.notes[0].startswith("10 texts have no label")
+    assert set(datasets.read(str(folders / "numbered" / f"train.{suffix}"))["label"]) == {"0", "1", ""}
 
 
 def test_a_smile_is_a_text(folders):
@@ -415,9 +450,26 @@ def test_labels_that_are_missing_where_they_are_needed(folders):
     assert refused(few) == "'few' has only 8 texts with a label; at least 10 are needed"
 
 
+def test_a_training_part_without_any_label(folders):
+    (folders / "bare").mkdir()
+    for part, frame in (("train", table(20)[["text"]].assign(label=None)), ("test", table(20, start=20))):
+        frame.to_json(folders / "bare" / f"{part}.jsonl", orient="records", lines=True)
+    says = "no text of the train part of 'bare' has a label; label some of them, of each class a few"
+    assert refused(str(folders / "bare")) == says
+
+
 def test_one_class(folders):
     path = write(folders / "one.csv", table(20, ("only",)).to_csv(index=False))
     assert refused(path) == "'one' has only one class, 'only'; at least two are needed"
+
+
+@pytest.mark.parametrize("column, says", [
+    ("label", "'one' has only one class, 'no'; at least two are needed"), ("text", "only 0 texts with a label; at least 10")])
+def test_one_value_as_a_category_of_pandas(folders, column, says):
+    frame = table(40, ("no",)) if column == "label" else table(40).assign(text="the same", label=None)
+    frame.astype({column: "category"}).to_parquet(path := folders / "one.parquet")
+    assert says in refused(str(path))
+    assert datasets.read(str(path))[column].nunique() == 1
 
 
 def test_a_class_with_one_member(folders):
@@ -612,6 +664,19 @@ def test_json_lines_are_read_too(folders):
     loaded = datasets.fetch("subjectivity", download=lambda *_: files)
     assert loaded.sizes() == {"train": 35, "dev": 5, "test": 10}
     assert loaded.classes == ("objective", "subjective")
+
+
+def test_json_lines_of_a_source_are_read_as_they_are_and_damage_is_one_line(folders):
+    """Texts that look like numbers, of which pandas would make some."""
+    frame = pd.DataFrame({"text": [f"{year}" for year in range(1950, 2000)], "label": 0, "label_text": ["a", "b"] * 25})
+    files = {f"{part}.jsonl": folders / f"{part}.jsonl" for part in ("train", "test")}
+    for path in files.values():
+        frame.to_json(path, orient="records", lines=True)
+    assert set(datasets.fetch("subjectivity", download=lambda *_: files).test["text"]) <= set(frame["text"])
+    write(files["test.jsonl"], '{"text": "a"')
+    (folders / "data" / "subjectivity" / "split.json").unlink()
+    with pytest.raises(InputError, match=r"test.jsonl': line 1 of 'test.jsonl' is not JSON \(.*\); delete it and fetch it again$"):
+        datasets.fetch("subjectivity", download=lambda *_: files)
 
 
 def archive(path, postings):

@@ -606,6 +606,21 @@ def test_the_way_of_others_through_masked_words_is_not_deleted(words, ensure):
     assert part.read_bytes() == b"an epoch"
 
 
+@pytest.mark.parametrize("tolerant", [False, True])
+def test_two_data_sets_of_one_name_are_refused_before_anything_is_computed(asked, ensure, heard, tmp_path, sea_and_sky, tolerant):
+    """The same texts at two places are one data set; others of that name would hide them."""
+    (tmp_path / "b").mkdir()
+    paths_of = [asked[0].dataset, str(tmp_path / "b" / "sea and sky.csv")]
+    sea_and_sky[:300].to_csv(paths_of[1], index=False)
+    runs = design.combine(paths_of, asked[0].encoder, ["base"], ["paper"], [8], [0])
+    says = f"'{paths_of[0]}' and '{paths_of[1]}' are both called 'sea_and_sky' in the results; rename one of them"
+    with pytest.raises(InputError) as error:
+        ensure(runs, tolerant=tolerant)
+    assert str(error.value) == says and heard == []
+    sea_and_sky.to_csv(paths_of[1], index=False)
+    assert ensure(runs) == [] and len(results.load()) == 1
+
+
 @pytest.mark.parametrize("foreseen", [True, False])
 def test_what_fails_as_it_is_computed_leaves_the_others(asked, ensure, tmp_path, sea_and_sky, monkeypatch, foreseen):
     if not foreseen:

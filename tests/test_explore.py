@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from cluster_tune import explore, pages, paths, sampling
-from cluster_tune.errors import InputError
+from cluster_tune.errors import InputError, unknown
 
 
 @pytest.fixture
@@ -43,6 +43,20 @@ def test_texts_without_a_label_are_clustered_and_never_drawn(file, most, labelle
 def test_classes_that_cannot_be_compared_are_one_line(classes, words):
     with pytest.raises(InputError, match=words):
         explore.texts("docstrings-small", classes)
+
+
+def test_classes_that_are_numbers_are_text(file):
+    frame = pd.read_csv(file)
+    frame.assign(label=frame["label"].map({"sea": "1", "sky": "02"})).to_csv(file, index=False)
+    given = pages.arguments(paths.root() / "notebooks" / "explore.ipynb", "explore", {"classes": "1,02"})
+    assert explore.texts(str(file), given["classes"]).classes == ("02", "1")
+    for classes in ([1, 3], "1,3"):
+        given = pages.arguments(paths.root() / "notebooks" / "explore.ipynb", "explore", {"classes": classes})
+        with pytest.raises(InputError, match="unknown class '3'; known: 02, 1"):
+            explore.texts(str(file), given["classes"])
+    with pytest.raises(InputError, match="one class leaves nothing"):
+        explore.texts(str(file), [1, "1"])
+    assert str(unknown("number", 12, ["120", "7"])) == "unknown number '12'; did you mean '120'?"
 
 
 def test_another_number_of_clusters_makes_other_clusters(file):

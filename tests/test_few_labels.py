@@ -1,12 +1,15 @@
 """What else to do with a few labels: augmentation by hand, classifiers on easy tasks, the store end to end."""
 
+import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.torch import load_file, save_file
 
-from cluster_tune import __main__, datasets, encoders, few_labels, glove, results, sampling
+from cluster_tune import __main__, datasets, encoders, few_labels, glove, reference, results, sampling
 from cluster_tune.errors import InputError
 
 
@@ -78,6 +81,12 @@ def test_unlabelled_texts_carry_two_labels_to_their_neighbours(how):
     assert (how(features, known).predict(test) == gold).mean() > 0.98
 
 
+def test_self_training_without_unlabelled_texts_is_the_classifier_alone(recwarn):
+    features, labels = blobs(30)
+    found = few_labels.self_train(features, labels)
+    assert (found.predict(features) == few_labels.fit("frozen", features, labels).predict(features)).all() and not recwarn.list
+
+
 def test_one_class_is_the_answer_to_everything():
     features, _ = blobs(10)
     assert set(few_labels.fit("frozen", features, np.zeros(10, int)).predict(features)) == {0}
@@ -118,6 +127,32 @@ def test_every_method_and_only_what_is_missing(texts, tiny_folder):
     assert [facts["missing"] for event, facts in heard if event == "plan"] == [len(found), 0]
     again = results.table("few_labels", dataset="texts", encoder="tiny")
     pd.testing.assert_frame_equal(found, again)
+
+
+def test_what_other_weights_made_is_made_again(texts, tiny_folder, tmp_path):
+    folder, heard = tmp_path / "tiny", []
+    shutil.copytree(tiny_folder, folder)
+    options = dict(encoder=str(folder), budgets=[16], repetitions=[0], wanted=["frozen"],
+                   report=lambda event, facts: heard.append((event, facts)))
+    few_labels.ensure([str(texts)], **options)
+    table = results.place("few_labels", {"dataset": "texts", "encoder": "tiny"})
+    few_labels.ensure([str(texts)], **options)
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: tensor * 1.5 for name, tensor in weights.items()}, folder / "model.safetensors", {"format": "pt"})
+    few_labels.ensure([str(texts)], **options)
+    assert [facts["missing"] for event, facts in heard if event == "plan"] == [1, 0, 1]
+    frame = pd.read_csv(table, dtype=str)
+    frame.drop(columns="encoder_fingerprint").to_csv(table, index=False)  # as older versions stored it
+    few_labels.ensure([str(texts)], **options)
+    assert [facts["missing"] for event, facts in heard if event == "plan"][3:] == [0]
+
+
+def test_embeddings_are_kept_for_each_pooling_and_precision(texts, tiny_folder):
+    data, encoder = datasets.load(str(texts)), encoders.resolve(str(tiny_folder))
+    mean = few_labels.Views(data, replace(encoder, pooling="mean"), "cpu").frozen["test"]
+    first = few_labels.Views(data, replace(encoder, pooling="pooler"), "cpu").frozen["test"]
+    assert not np.allclose(mean, first)
+    assert np.array_equal(few_labels.Views(data, replace(encoder, pooling="mean"), "cpu").frozen["test"], mean)
 
 
 def test_what_was_made_with_other_word_vectors_is_made_again(texts, tiny_folder, monkeypatch, tmp_path):
@@ -164,6 +199,17 @@ def test_open_data_first(texts, tiny_folder, sea_and_sky, tmp_path, monkeypatch)
         assert len(predicted) == len(views.data.test) and set(predicted) <= {0, 1}, method  # never the other task's
 
 
+def test_open_data_for_other_classes_are_refused_before_anything_is_computed(texts, store, tiny_folder, monkeypatch):
+    monkeypatch.setitem(few_labels.OPEN, "texts", few_labels.Open("nowhere.csv", {"water": "sea", "air": "clouds"}))
+    options = dict(encoder=str(tiny_folder), budgets=[16], repetitions=[0])
+    with pytest.raises(InputError, match="'texts' has no class 'clouds', which the methods with open data need; choose others"):
+        few_labels.ensure([str(texts)], wanted=["tfidf", "open_only"], **options)
+    monkeypatch.setitem(few_labels.OPEN, "texts", few_labels.Open("nowhere.csv", {"water": "sea", "air": "sky"}))
+    with pytest.raises(InputError, match="nowhere.csv"):
+        few_labels.ensure([str(texts)], wanted=["tfidf", "open_only"], **options)
+    assert not store.exists()
+
+
 def test_marked_texts_say_their_task():
     assert few_labels.marked(["a", "b"], 2) == ["task 2: a", "task 2: b"]
 
@@ -178,6 +224,17 @@ def test_what_cannot_be_is_refused(texts, tiny_folder):
     for nothing in ({"budgets": []}, {"repetitions": []}):
         with pytest.raises(InputError, match="nothing to compute; give at least one budget and one repetition"):
             few_labels.ensure([str(texts)], encoder=str(tiny_folder), **nothing)
+
+
+def test_other_texts_of_one_name_are_refused_and_take_nothing_away(texts, tiny_folder, tmp_path):
+    other = tmp_path / "b" / "texts.csv"
+    other.parent.mkdir()
+    other.write_text(texts.read_text().replace("sea", "lake"))
+    with pytest.raises(InputError, match="are both called 'texts' in the results; rename one of them"):
+        few_labels.ensure([str(texts), str(other)], encoder=str(tiny_folder), wanted=["tfidf"], budgets=[16], repetitions=[0])
+    assert results.table("few_labels", dataset="texts")["data_fingerprint"].tolist() == [datasets.load(str(texts)).fingerprint]
+    with pytest.raises(InputError, match="are both called 'texts'"):
+        reference.ensure([str(texts), str(other)], methods=["nb_bow"], clusterings=[], budgets=[16], repetitions=[0])
 
 
 def test_the_command(texts, store, tiny_folder, capsys):
@@ -285,6 +342,8 @@ def test_fine_tuned_models_stand_beside_on_the_same_samples():
     with pytest.raises(InputError, match="saw other labelled samples"):
         few_labels.with_runs(frame, runs.assign(sample_fingerprint="x"))
     assert len(few_labels.with_runs(frame, runs.assign(data_fingerprint="other"))) == 2
+    with pytest.raises(InputError, match="isear plain 64 labels are there in several versions; keep one of each"):
+        few_labels.with_runs(frame, pd.concat([runs, runs.assign(accuracy=0.7)]))
     bayes = runs[runs["setting"] == "base"].assign(method="nb_bow")
     assert few_labels.table(few_labels.with_runs(frame, runs, bayes), 64).index[-1] == "NB, BOW"
     assert few_labels.coverage(both).iloc[0].tolist() == ["ISEAR", 64, "1 of 13", 2]

@@ -138,9 +138,11 @@ def test_a_folder_without_a_model_and_a_spoiled_one_are_one_line(file, learn, ti
     (model / labelling.ABOUT).write_text(json.dumps(about | {"classes": ["a", "b", "c"]}))
     with pytest.raises(InputError, match="is damaged, or of another model"):
         labelling.apply(file, str(model))
-    (model / labelling.ABOUT).write_text("{")
-    with pytest.raises(InputError, match="is damaged; learn the model again"):
-        labelling.apply(file, str(model))
+    damaged = [{"max_length": "x"}, {"max_length": 0}, {"classes": "ab"}, {"classes": [1, 2]}, {"classes": 2}, {"setting": "mlm"}]
+    for content in ("{", "[]", "[" * 100_000, *(json.dumps(about | change) for change in damaged)):
+        (model / labelling.ABOUT).write_text(content)
+        with pytest.raises(InputError, match="is damaged; learn the model again"):
+            labelling.apply(file, str(model))
 
 
 def test_the_command_says_what_to_expect_and_where_it_is(file, tiny_folder, capsys):

@@ -147,3 +147,17 @@ def test_what_is_no_web_address_is_one_line(checkout, url):
     with pytest.raises(InputError, match="is not a web address") as error:
         launch.address()
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content, says", [
+    ("title: A book\nrepository: [\n", r"line \d of '.*_config.yml' is not YAML; mend it, or restore"),
+    ("repository: https://github.com/a/b\n", "repository is 'https://github.com/a/b' in _config.yml; give it two lines of its own"),
+    ("A book\n", "_config.yml' has no lines of the form 'name: value'"),
+], ids=["a bracket", "text", "words"])
+def test_damaged_settings_are_one_line_and_none_are_no_address(checkout, content, says):
+    (checkout / "_config.yml").write_text(content)
+    with pytest.raises(InputError, match=says) as error:
+        launch.address()
+    assert "\n" not in str(error.value)
+    (checkout / "_config.yml").write_text("")
+    assert launch.address() == ("", "main")

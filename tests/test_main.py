@@ -5,12 +5,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 
 import pandas as pd
 import pytest
 
-from cluster_tune import __main__, encoders, paths, results
+from cluster_tune import __main__, datasets, encoders, pages, paths, results
 
 RUN = ["--budgets", "8", "--repetitions", "1", "--recipes", "paper", "--precision", "fp32"]
 
@@ -232,6 +233,34 @@ def test_every_command_has_help(capsys):
 
 def test_pages_of_files_are_told_to_run_first(texts, refused):
     assert "cluster-tune run" in refused("page", "texts.csv")
+
+
+def test_all_pages_compute_with_the_columns_that_they_are_given(texts, tiny_folder, sea_and_sky, monkeypatch, capsys):
+    """Runs and reference methods; what a page shows has its own tests."""
+    sea_and_sky.rename(columns={"text": "body", "label": "stars"}).to_csv("cols.csv", index=False)
+    monkeypatch.setattr(pages, "make", lambda name, parameters: f"{name} of {parameters['text_column']}")
+    asked = ["page", "--all", "--datasets", "./cols.csv", "--profile", "smoke", "--encoder", str(tiny_folder)]
+    assert __main__.main([*asked, "--precision", "fp32", "-p", "text_column=body", "-p", "label_column=stars"]) == 0
+    assert "./cols.csv of body: 4 of 4 runs" in capsys.readouterr().out
+    assert set(results.table("reference", dataset="cols")["method"]) >= {"nb_bow", "svm_bow"}
+
+
+def test_data_are_fetched_again_where_that_is_asked_for(store, tmp_path, monkeypatch, refused, capsys):
+    """From an address that is a file; what came the first time stays where the source has changed."""
+    source = tmp_path / "isear.csv"
+    content = "ID|Field1|SIT|STATE|\n" + "".join(f"{i}|{'joy' if i % 2 else 'fear'}|Number {i} came|1|\n" for i in range(20))
+    entry = replace(datasets.info("isear"), files={source.name: source.as_uri()})
+    monkeypatch.setitem(datasets.REGISTRY, "isear", entry)
+    source.write_text(content)
+    assert __main__.main(["data", "isear"]) == 0
+    first = capsys.readouterr().out
+    source.write_text(content.replace("came", "went"))
+    assert __main__.main(["data", "isear"]) == 0 and capsys.readouterr().out == first
+    assert "'isear.csv' of 'isear' differs from the first fetch; delete" in refused("data", "isear", "--again")
+    source.write_text(content)
+    assert __main__.main(["data", "isear", "--again"]) == 0 and capsys.readouterr().out.endswith(first)
+    for name in ("glove", "docstrings", "own.csv"):
+        assert f"--again has no meaning for '{name}': only the paper's data sets" in refused("data", "isear", name, "--again")
 
 
 def test_texts_without_labels_are_clustered_and_inter_trained_on(texts, tiny_folder, refused):

@@ -121,7 +121,7 @@ def test_an_unknown_template_names_the_nearest(checkout):
     ("3e-5", 1e-4, 3e-5), ("3", 1.0, 3.0), ("12", 5, 12), ("no", True, False), ("TRUE", False, True),
     ("64,128", (64,), [64, 128]), ("[64]", [1], [64]), ("paper", ("a",), ["paper"]), ("('a', 'b')", ("a",), ["a", "b"]),
     ("", (64,), []), ("3e-5", "text", "3e-5"), ("x", None, "x"), (7, 1.0, 7.0), ((1, 2), [0], [1, 2]),
-    ("{'a': 1}", {}, {"a": 1}),
+    ("{'a': 1}", {}, {"a": 1}), ("64, -1,0.5", [], [64, -1, 0.5]), ("01,1e3,1_0,x", [], ["01", "1e3", "1_0", "x"]),
 ])
 def test_text_is_read_as_the_type_of_the_default(text, default, value):
     converted = pages.convert("key", text, default)
@@ -173,6 +173,28 @@ def test_every_template_is_told_which_file_it_is_about(checkout, parameter, defa
     page = pages.make("mail.csv", template="explore", progress=False, parameters={parameter: "b.csv"})
     assert page == checkout / "results" / "pages" / "mail-explore.ipynb"
     assert nbformat.read(page, as_version=4).cells[-1].outputs[0].data["text/plain"] == shown.format("b.csv")
+
+
+@pytest.mark.parametrize("parameter, default, shown", [("texts", "'x'", "'{}'"), ("names", "['x']", "['{}']")])
+def test_every_template_is_told_which_data_set_it_is_about(checkout, monkeypatch, parameter, default, shown):
+    """One that the registry has or one of the user's own; but a page that is called as its template is a chapter."""
+    monkeypatch.setenv("CLUSTER_TUNE_DATA", str(checkout / "own"))
+    for name in ("mine", "explore"):
+        (checkout / "own" / name).mkdir(parents=True)
+        (checkout / "own" / name / "all.csv").write_text("text,label\n")
+    template(checkout, parameter, name="explore")
+    file = checkout / "notebooks" / "explore.ipynb"
+    file.write_text(file.read_text().replace("dataset = 'docstrings-small'", f"{parameter} = {default}"))
+    chapter = pages.make("explore", template="explore", progress=False)
+    assert chapter == checkout / "book" / "explore.ipynb"
+    for name in ("isear", "mine"):
+        page = pages.make(name, template="explore", progress=False)
+        assert page == checkout / "results" / "pages" / f"{name}-explore.ipynb"
+        assert nbformat.read(page, as_version=4).cells[-1].outputs[0].data["text/plain"] == shown.format(name)
+    file.write_text(file.read_text().replace(f"{parameter} =", "other ="))
+    for name in ("isear", "mine", "mail.csv"):
+        with pytest.raises(InputError, match=f"template 'explore' takes no data set such as '{name}'; choose another"):
+            pages.make(name, template="explore", progress=False)
 
 
 def test_a_template_without_a_data_set_makes_a_chapter(checkout):

@@ -161,6 +161,24 @@ def test_tables_have_a_file_a_writer_and_their_keys_as_columns(store):
         results.table("losses", dataset="other")
 
 
+def test_a_carriage_return_in_a_text_does_not_tear_a_table(store):
+    texts = pd.DataFrame({"label": ["a\rb", "plain", ""], "text": ["one\rtwo", 'a "quote", and more', "c\r\nd"],
+                          "value": [0.5, 1.25, 3]})
+    before = results.content(texts.iloc[1:2])
+    assert before == b'label,text,value\nplain,"a ""quote"", and more",1.25\n'  # bytes as ever where there is none
+    results.write_table("examples", {"dataset": "d"}, texts)
+    found = results.table("examples", dataset="d")
+    assert found[["label", "text"]].to_numpy().tolist() == texts[["label", "text"]].to_numpy().tolist()
+    assert found["value"].tolist() == ["0.5", "1.25", "3"]  # a column of texts in tables
+
+
+def test_a_measure_that_is_no_number_comes_back_as_none(store):
+    alike = pd.DataFrame({"texts": [40], "ed": [0.0], "ned": [float("nan")], "p": [1.0]})
+    results.write_table("distances", {"dataset": "d"}, alike)
+    found = results.table("distances", dataset="d")
+    assert found["ned"].isna().all() and found["ned"].dtype == float and found["ed"].tolist() == [0]
+
+
 def test_names_and_classes_that_look_like_numbers_stay_what_they_are(store):
     """A data set of a file 007.csv, with classes 01 and 1."""
     table = pd.DataFrame({"label": ["01", "1", "10"], "count": [3, 4, 5]})

@@ -71,7 +71,7 @@ def test_findings_say_what_an_encoder_has_read_before():
     assert "trained on pairs" not in sentences.findings(frame.assign(dataset="ag_news", encoder="minilm"))
     *_, told = sentences.findings(frame.assign(encoder="minilm")).splitlines()
     assert told.startswith("- MiniLM has been trained on pairs of texts from Yahoo! Answers, though without these classes, so that")
-    assert all(name in datasets.REGISTRY and encoder in sentences.ENCODERS for name, encoder in sentences.READ)
+    assert all(name in datasets.REGISTRY and encoder in sentences.ENCODERS for name, encoder in sentences.READ_BEFORE)
 
 
 def test_findings_name_budgets_without_matched_runs_in_one_line():
@@ -343,6 +343,13 @@ def test_the_statements_of_section_5_3_follow_from_the_numbers():
     assert "nothing to compare" not in words and sentences.ned_in_words(distances({("a", "base", ""): 1}), kinds, SETS)
 
 
+def test_embeddings_without_those_before_have_nothing_to_compare():
+    after = distances({("a", "clust", "paper"): 0.8})
+    assert "NED after IT:CLUST, paper recipe: nothing to compare yet." in sentences.ned_in_words(after, {"a": True}, SETS)
+    frame = after.rename(columns={"ned": "neighbours"}).assign(silhouette=0.5)
+    assert sentences.separation_in_words(frame, {"a": True}, SETS) == "Nothing to compare yet."
+
+
 def test_what_the_paper_says_in_passing_holds_or_does_not():
     told = distances(NED).assign(norm=[1, 1.5, 2, 4, 9], ned_macro=[0.9, 0.7, 0.7, 0.6, 0.1], ned_cosine=[0.9, 0.95, 0.7, 0.6, 0.1])
     lines = sentences.besides_in_words(told, SETS).splitlines()
@@ -543,16 +550,21 @@ def test_what_is_said_of_texts_follows_the_numbers():
 
 
 def test_what_runs_were_computed_on():
-    some = runs([0.1, 0.2, 0.3]).assign(device="cpu")
+    some = runs([0.1, 0.2, 0.3]).assign(device="cpu", precision="bf16")
     assert sentences.devices_in_words(some) == "All of them were computed on processors."
     some.loc[some.index[0], "device"] = "NVIDIA X"
     said = sentences.devices_in_words(some)
     assert said.startswith("2 of these runs were computed on processors and 1 on a graphics card (NVIDIA X). Each kind")
-    assert ("under one recipe were computed on the same kind, two recipes may not have been. "
+    assert ("under one recipe were computed on the same kind and in the same precision, two recipes may not have been. "
             "Along the learning curves of some") in said
     assert said.endswith("their runs with 64 labels are on a card.")
-    crossing = sentences.devices_in_words(pd.concat([some, runs([0.1, 0.2], "clust").assign(device="cpu")]))
+    crossing = sentences.devices_in_words(pd.concat([some, runs([0.1, 0.2], "clust").assign(device="cpu", precision="bf16")]))
     assert "for 1 of 3 pairs of a sample and a recipe the settings were computed on different kinds" in crossing
+    assert "precision (fp32)" not in crossing
+    finer = pd.concat([some, runs([0.1, 0.2], "clust").assign(device=["NVIDIA X", "cpu"], precision=["bf16", "fp32"])])
+    told = sentences.devices_in_words(finer)
+    assert "(NVIDIA X). 1 of all were computed in single precision (fp32), the others in bf16. Each" in told
+    assert "for 1 of 3 pairs of a sample and a recipe" in told
 
 
 def test_training_beside_a_trainer():

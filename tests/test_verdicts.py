@@ -251,6 +251,8 @@ def test_as_many_clusters_as_classes():
     one = claim("sign", "+", "as_classes")
     assert found(frame, one, aside=aside).value == pytest.approx(11)
     assert found(frame, one, aside=aside.assign(n_clusters=20)) is None
+    others = aside.assign(clustering="kmeans", accuracy=0.1)
+    assert found(frame, one, aside=pd.concat([aside, others])).value == pytest.approx(11)
 
 
 def test_fewer_epochs_on_masked_words_are_told():

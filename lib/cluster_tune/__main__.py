@@ -52,11 +52,14 @@ def _list(options: argparse.Namespace) -> None:
 def _data(options: argparse.Namespace) -> None:
     from cluster_tune import datasets, glove
 
+    for name in options.names if options.again else ():
+        if name == "glove" or name in datasets.EMBEDDED or datasets.is_path(name) or datasets.is_own(name):
+            raise InputError(f"--again has no meaning for '{name}': only the paper's data sets are fetched anew; leave it out")
     for name in options.names:
         if name == "glove":
             print(f"glove: {glove.fetch().name}")
             continue
-        data = datasets.fetch(name)
+        data = datasets.fetch(name, again=options.again)
         print(f"{name}: {len(data.train):,} train, {len(data.dev):,} dev, {len(data.test):,} test, {data.fingerprint}")
 
 
@@ -115,7 +118,8 @@ def _survey(wanted: list[design.Run], **how) -> None:
     from cluster_tune import experiment, tables
 
     known, done, left_out = experiment.survey(wanted, **how)
-    missing = [run for run in known if run not in set(done)]
+    finished = set(done)
+    missing = [run for run in known if run not in finished]
     starts = {(run.dataset, run.setting, run.clustering, design.family(run.recipe)) for run in missing}
     models = sum(setting != "base" for _, setting, *_ in starts)
     if known:
@@ -297,7 +301,8 @@ def _pages(options: argparse.Namespace, parameters: dict[str, str]) -> None:
     names = options.datasets or design.profile(options.profile).datasets
     grids = {name: design.grid(name, options.encoder, options.profile) for name in names}
     compute = pages.convert("compute", parameters.get("compute", "true"), True)
-    left_out = _compute_pages(grids, options) if compute else []
+    columns = {key: parameters[key] for key in ("text_column", "label_column") if key in parameters}
+    left_out = _compute_pages(grids, options, columns) if compute else []
     given = {"profile": options.profile, "encoder": options.encoder} | parameters | {"compute": "false"}
     for name, grid in grids.items():
         try:
@@ -316,7 +321,7 @@ def _pages(options: argparse.Namespace, parameters: dict[str, str]) -> None:
         raise InputError(f"some pages or runs are left out: {'; '.join(left_out)}")
 
 
-def _compute_pages(grids: dict[str, list[design.Run]], options: argparse.Namespace) -> list[str]:
+def _compute_pages(grids: dict[str, list[design.Run]], options: argparse.Namespace, columns: dict[str, str]) -> list[str]:
     """The runs that pages show, in the order of their profile, and their reference methods; why some are left out."""
     from cluster_tune import datasets, experiment, reference
 
@@ -324,11 +329,11 @@ def _compute_pages(grids: dict[str, list[design.Run]], options: argparse.Namespa
     wanted = [run for run in design.runs(options.profile, grids, options.encoder) if run in shown]
     log = paths.writable(paths.logs()) / f"pages-{options.profile}.log"
     changes = experiment.Changes(mlm_epochs=options.mlm_epochs)
-    left_out = _compute(wanted, options, log, changes=changes, tolerant=True)
+    left_out = _compute(wanted, options, log, changes=changes, tolerant=True, **columns)
     for name, grid in grids.items():
         known = datasets.name_of(name)  # of a path, what the lines call it
         if not any(known in line.split(" (")[0].split(", ") for line in left_out):
-            reference.ensure_beside(grid)
+            reference.ensure_beside(grid, **columns)
     return left_out
 
 
@@ -420,6 +425,7 @@ def parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("data", help="fetch data sets (or glove: the vectors), and store them under data/")
     one.add_argument("names", nargs="+", metavar="NAME")
+    one.add_argument("--again", action="store_true", help="fetch what is here anew, and refuse it if the source has changed")
     one.set_defaults(call=_data)
 
     one = commands.add_parser("run", help="compute what is missing of a grid of runs")

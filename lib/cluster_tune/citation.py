@@ -10,11 +10,9 @@ REQUIRED = ("cff-version", "message", "title", "authors", "version", "references
 
 def read() -> dict:
     """CITATION.cff of the checkout; InputError if it lacks what a citation needs."""
-    import yaml
-
-    file = paths.root() / "CITATION.cff"
-    given = yaml.safe_load(file.read_text("utf-8")) if file.is_file() else {}
+    given = paths.settings("CITATION.cff")
     if missing := [key for key in REQUIRED if not given.get(key)]:
+        file = paths.root() / "CITATION.cff"
         raise InputError(f"'{file}' has no {', '.join(missing)}; restore it from the repository or add them")
     return given
 

@@ -15,11 +15,12 @@ import json
 import os
 import re
 import tarfile
+import unicodedata
 import urllib.error
 import urllib.parse
 import urllib.request
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -307,7 +308,7 @@ def load(name: str, text_column: str = "text", label_column: str = "label") -> D
     own. InputError, in one line, for whatever cannot be used.
     """
     if is_path(name):
-        return _load_path(Path(name), text_column, label_column)
+        return _load_path(name, text_column, label_column)
     own = paths.own_data()
     if own and (found := _part_files(own / name)):
         return _load_files(name, found, text_column, label_column, "own")
@@ -331,11 +332,25 @@ def is_own(name: str) -> bool:
     return name not in REGISTRY and not is_path(name) and bool(own and _part_files(own / name))
 
 
+def check_names(given: Mapping[str, Dataset]) -> None:
+    """InputError for different data sets, path -> data, that the store would have under one name, so that one would hide the
+    other."""
+    first: dict[str, tuple[str, str]] = {}
+    for path, data in given.items():
+        other, fingerprint = first.setdefault(data.name, (path, data.fingerprint))
+        if fingerprint != data.fingerprint:
+            raise InputError(f"'{other}' and '{path}' are both called '{data.name}' in the results; rename one of them")
+
+
 def name_of(name: str) -> str:
-    """What `load(name).name` would be, without loading: the name itself, or one made of a path's stem."""
+    """What `load(name).name` would be, without loading: the name itself, or one made of a path's stem. What is left of a
+    stem with letters of other alphabets may be left of many, so that six digits of a hash of it are added."""
     if not is_path(name):
         return name
-    made = re.sub(r"[^a-z0-9]+", "_", stem(name).lower()).strip("_") or "data"
+    whole = unicodedata.normalize("NFC", stem(name))  # some systems store an accent as a character of its own
+    made = re.sub(r"[^a-z0-9]+", "_", whole.lower()).strip("_") or "data"
+    if not whole.isascii():
+        made += f"_{hashlib.sha256(whole.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}"
     return made + ("_file" if made in REGISTRY else "")  # results of the two must not be taken for each other
 
 
@@ -359,8 +374,8 @@ def read(path: str, text_column: str = "text", label_column: str | None = None) 
     label = label_column or ("label" if "label" in frame and text_column != "label" else None)
     frame = _columns(frame, file, text_column, label)
     _check_values(frame, f"'{file.name}'")
-    frame = frame.apply(_filled)
-    return frame.assign(label=frame["label"].str.strip()) if label else frame
+    frame = frame.assign(text=_filled(frame["text"]))
+    return frame.assign(label=_labels(frame["label"])) if label else frame
 
 
 def fetch(name: str, progress: bool = True, again: bool = False, download: Callable | None = None) -> Dataset:
@@ -437,15 +452,14 @@ def _apply(entry: Info | None, parts: dict[str, pd.DataFrame]) -> dict[str, pd.D
 # Loading
 
 
-def _load_path(path: Path, text_column: str, label_column: str) -> Dataset:
-    name = name_of(str(path))
-    if path.is_dir():
+def _load_path(name: str, text_column: str, label_column: str) -> Dataset:
+    if (path := Path(name)).is_dir():
         if not (found := _part_files(path)):
             raise InputError(f"'{path}' holds no train and test (or all) as {KINDS}; put them there")
     else:
         _check_path(path)
         found = {"all": path}
-    return _load_files(name, found, text_column, label_column, "file")
+    return _load_files(name_of(name), found, text_column, label_column, "file")
 
 
 def _check_path(path: Path) -> None:
@@ -582,6 +596,8 @@ def _read_jsonl(path: Path) -> pd.DataFrame:
             raise InputError(f"line {number} of '{path.name}' is not JSON ({why}); mend it") from None
         except UnicodeEncodeError:  # what was cut between the two halves, and could be stored nowhere
             raise InputError(f"line {number} of '{path.name}' holds half of a character (\\ud...); mend it") from None
+        except (RecursionError, ValueError):  # the second of a number of thousands of digits
+            raise InputError(f"line {number} of '{path.name}' is nested too deep, or has too long a number; mend it") from None
         if rows and not isinstance(rows[-1], dict):
             raise InputError(f"line {number} of '{path.name}' is no object such as {{\"text\": \"...\"}}; mend it")
     if not rows:
@@ -682,10 +698,10 @@ def _check_values(frame: pd.DataFrame, where: str) -> None:
     """InputError for no rows, and for columns of what can be no text or no label."""
     if frame.empty:
         raise InputError(f"{where} has 0 rows; it needs a row a text")
-    texts = frame["text"]
-    if not texts.dropna().map(lambda value: isinstance(value, str)).all():
+    texts = frame["text"]  # with `all` of Python: of categories, `map` makes categories, which have no other
+    if not all(isinstance(value, str) for value in texts.dropna()):
         raise InputError(f"the text column of {where} holds {texts.dtype}, not text; name another one")
-    if "label" in frame and not frame["label"].map(pd.api.types.is_scalar).all():
+    if "label" in frame and not all(map(pd.api.types.is_scalar, frame["label"])):
         raise InputError(f"the label column of {where} holds lists, not one label a text; name another one")
 
 
@@ -696,18 +712,27 @@ def _clean(frame: pd.DataFrame, where: str, wanting: bool = False) -> tuple[pd.D
     if empty.mean() > MAX_EMPTY:
         what = f"{empty.sum()} of {len(frame)} texts of {where} are empty"
         raise InputError(f"{what}; name another text column, or drop the empty rows")
-    labels = frame["label"].map(lambda value: None if pd.isna(value) else str(value).strip() or None)
-    if (missing := labels.isna() & ~empty).any() and not wanting:
+    labels = _labels(frame["label"])
+    if (missing := (labels == "") & ~empty).any() and not wanting:
         first = int(np.flatnonzero(missing)[0]) + 1
         some = f"{missing.sum()} rows of {where} have no label"
         raise InputError(f"{some}, row {first} is the first; label or drop them")
-    kept = pd.DataFrame({"text": texts[~empty].astype(str), "label": labels[~empty].fillna("").astype(str)})
+    kept = pd.DataFrame({"text": texts[~empty].astype(str), "label": labels[~empty]})
     return kept.reset_index(drop=True), int(empty.sum())
 
 
 def _filled(values: pd.Series) -> pd.Series:
     """Values of any type as str, what is missing as ''; `fillna` would have to put a str among integers or categories."""
     return pd.Series(["" if pd.isna(value) else str(value) for value in values], values.index, dtype=str)
+
+
+def _labels(values: pd.Series) -> pd.Series:
+    """Labels as str without the blanks around them, what is missing as ''. Whole numbers are written as such where they are
+    floats: pandas makes floats of them where one is missing, and another part of the data set may lack none."""
+    present = (value for value in values if not pd.isna(value))
+    if all(pd.api.types.is_float(value) and value.is_integer() for value in present):
+        values = pd.Series([None if pd.isna(value) else int(value) for value in values], values.index, dtype=object)
+    return pd.Series([label.strip() for label in _filled(values)], values.index, dtype=str)
 
 
 def _enough(parts: dict[str, pd.DataFrame], name: str) -> None:
@@ -721,6 +746,8 @@ def _enough(parts: dict[str, pd.DataFrame], name: str) -> None:
         raise InputError(f"'{name}' has only one class, {_some(list(counts.index))}; at least two are needed")
     if single := sorted(counts.index[counts == 1]):
         raise InputError(f"class {_some(single)} of '{name}' has a single text; add texts or merge the class")
+    if "train" in parts and (parts["train"]["label"] == "").all():
+        raise InputError(f"no text of the train part of '{name}' has a label; label some of them, of each class a few")
 
 
 # Writing
@@ -866,10 +893,11 @@ def _mapped(entry: Info, path: Path) -> pd.DataFrame:
 
 
 def _read_lines(path: Path) -> pd.DataFrame:
+    """JSON lines of a source, which nobody is to mend."""
     try:
-        return pd.read_json(path, lines=True)
-    except ValueError as error:
-        raise InputError(f"cannot read '{path}' as JSON lines ({_first_line(error)}); fetch it again") from None
+        return _read_jsonl(path)
+    except InputError as error:
+        raise InputError(f"cannot read '{path}': {str(error).rpartition(';')[0]}; delete it and fetch it again") from None
 
 
 def _read_newsgroups(entry: Info, files: dict[str, Path]) -> dict[str, pd.DataFrame]:

@@ -16,9 +16,9 @@ class CannotWrite(InputError):
     """Nothing can be stored where results go, so that to compute more would be in vain."""
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
-    """The error for a name that is not one of `known`, with the nearest known name or else all of them."""
+def unknown(kind: str, name: object, known: Iterable[str]) -> InputError:
+    """The error for a name, be it text or a number, that is not one of `known`, with the nearest of these or else all."""
     known = sorted(known)
-    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    near = get_close_matches(str(name), known, n=1, cutoff=0.6)
     hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
     return InputError(f"unknown {kind} '{name}'; {hint}")

@@ -33,7 +33,7 @@ EXAMPLES = 6  # texts shown on a page
 EXCERPT = 240  # characters of each
 WITHHELD = "({} words; not shown here, since the licence does not clearly allow it)"
 PROJECTED = 2000  # texts in a t-SNE figure and in the distances of section 5.3
-TRAINED = 3  # what an update costs a text, counted in predictions for a text
+UPDATE_COSTS = 3  # what an update costs a text, counted in predictions for a text
 
 
 @dataclass(frozen=True)
@@ -238,6 +238,7 @@ def _studies(
             if not tolerant:
                 raise
             reasons.setdefault(str(error), {})[run.dataset] = None
+    datasets.check_names({given: study.data for (given, _), study in studies.items() if study is not None})
     return known, [f"{', '.join(names)} ({reason})" for reason, names in reasons.items()]
 
 
@@ -352,14 +353,14 @@ class _Study:
         """How many texts the run reads, for the estimate of the time left: an update reads each of its texts about
         three times, forwards and back."""
         recipe = self._recipe(run.recipe)
-        return TRAINED * recipe.updates(run.budget) * recipe.batch_size + len(self.data.test)
+        return UPDATE_COSTS * recipe.updates(run.budget) * recipe.batch_size + len(self.data.test)
 
     def _texts_before(self, stage: Start) -> int:
         """The same for one stage of inter-training; nothing where its weights are there."""
         if stage.setting == "base" or self._has_weights(stage):
             return 0
         epochs = stage.recipe.inter_epochs if stage.clustering else stage.recipe.mlm_epochs
-        return TRAINED * epochs * len(self.data.train)
+        return UPDATE_COSTS * epochs * len(self.data.train)
 
     def start(self, run: Run) -> Start:
         return Start(run.setting, run.clustering, self._recipe(design.family(run.recipe)))
@@ -762,7 +763,7 @@ class _Study:
     # ---- runs
 
     def _updates(self, what: str, batch_size: int):
-        texts, last = TRAINED * batch_size, 0
+        texts, last = UPDATE_COSTS * batch_size, 0
 
         def progress(update: int, updates: int, loss: float) -> None:
             nonlocal last

@@ -24,10 +24,10 @@ def texts(name: str, classes: Collection[str] = (), most: int = 1_000, text_colu
     Training texts without a label stay, after the others, unless classes are asked for. Up to half of `most` are then
     texts with a label, more where the others are fewer, so that there are some to draw samples from."""
     data = datasets.load(name, text_column=text_column, label_column=label_column)
-    for label in (classes := design.several("classes", classes)):
+    for label in (classes := [str(label) for label in design.several("classes", classes)]):  # a label is text, also '1'
         if label not in data.classes:
             raise unknown("class", label, data.classes)
-    if len(chosen := tuple(sorted(classes)) or data.classes) < 2:
+    if len(chosen := tuple(sorted(set(classes))) or data.classes) < 2:
         raise InputError("one class leaves nothing to tell apart; give at least two, or none for all of them")
     parts = {part: _cut(getattr(data, part), chosen, most, not classes) for part in PARTS}
     return replace(data, classes=chosen, **parts)

@@ -184,6 +184,8 @@ def self_train(features, labels: np.ndarray, method: str = "frozen") -> Classifi
 
     `labels` (n,) are codes, `UNKNOWN` for the unlabelled.
     """
+    if not (labels == UNKNOWN).any():
+        return fit(method, features, labels)
     each = max(1, int((labels == UNKNOWN).sum()) // 10)
     if len(np.unique(labels[labels != UNKNOWN])) == 1:
         return fit(method, features[np.flatnonzero(labels != UNKNOWN)], labels[labels != UNKNOWN])
@@ -240,7 +242,7 @@ class Views:
 
     def embedded(self, what: str, texts: Sequence[str]) -> np.ndarray:
         """Embeddings of some texts, read where they were made before; `what` must name these texts and no others."""
-        name = f"{self.data.fingerprint}-{encoders.fingerprint(self.encoder)}-{what}.npy"
+        name = f"{self.data.fingerprint}-{self.weights}-{self.encoder.pooling}-{self.bits}-{what}.npy"
         path = paths.data() / "embeddings" / name
         if path.is_file():
             return np.load(path, allow_pickle=False)
@@ -275,7 +277,7 @@ class Views:
         """The pretrained encoder, newly loaded."""
         from cluster_tune import training
 
-        return encoders.model(self.encoder).to(training.device(self.device))
+        return training.suit(encoders.model(self.encoder).to(training.device(self.device)))
 
     @cached_property
     def other(self) -> "Views":
@@ -306,6 +308,11 @@ class Views:
     def tuned_test(self) -> np.ndarray:
         """Embeddings of the test texts by these weights."""
         return self._embed(_tuned_on_open(self), self.data.test["text"])
+
+    @cached_property
+    def weights(self) -> str:
+        """The fingerprint of the encoder's files."""
+        return encoders.fingerprint(self.encoder)
 
     @cached_property
     def bits(self) -> str:
@@ -373,11 +380,15 @@ def ensure(
     budgets, repetitions = design.numbers("budgets", budgets, 1), design.numbers("repetitions", repetitions, 0)
     if not budgets or not repetitions:
         raise InputError("there is nothing to compute; give at least one budget and one repetition")
+    loaded: dict[str, datasets.Dataset] = {}
     for name in design.several("names", names):
-        data = datasets.load(name, text_column=text_column, label_column=label_column)
+        data = loaded[name] = datasets.load(name, text_column=text_column, label_column=label_column)
+        datasets.check_names(loaded)
         chosen = _chosen(data.name, wanted, vectors)
         cells = list(product(chosen, budgets))
         views = Views(data, encoders.resolve(encoder), device)
+        if any(METHODS[method].opened for method in chosen):
+            _check_open(data)
         for budget in dict.fromkeys(budget for _, budget in cells):
             sampling.check_budget(budget, len(data.classes))
             sampling.check_size(data.labelled, budget)
@@ -394,17 +405,28 @@ def _chosen(dataset: str, wanted: Iterable[str] | None, vectors: bool) -> list[s
     return [name for name in wanted if vectors or not _needs_glove(name)]
 
 
+def _check_open(data: datasets.Dataset) -> None:
+    """InputError where a data set lacks the classes that its open data have, as one of one's own may, or the open data are
+    not there: before anything is computed."""
+    if lacking := set(OPEN[data.name].classes.values()) - set(data.classes):
+        raise InputError(f"'{data.name}' has no class {' or '.join(map(repr, sorted(lacking)))}, which the methods with open data "
+                         "need; choose others with --methods")
+    datasets.load(OPEN[data.name].dataset)
+
+
 def _needs_glove(method: str) -> bool:
     return method.endswith("synonyms")
 
 
 def _stored(views: Views) -> pd.DataFrame:
-    """The rows of this data set and encoder that were made of these texts."""
+    """The rows of this data set and encoder that were made of these texts by these weights; older rows, which do not name
+    their weights, count as made by these."""
     try:
         frame = results.table("few_labels", dataset=views.data.name, encoder=views.encoder.name)
     except InputError:
         return pd.DataFrame(columns=["method", "budget", "repetition"])
-    return frame[frame["data_fingerprint"] == views.data.fingerprint]
+    frame = frame[frame["data_fingerprint"] == views.data.fingerprint]
+    return frame[frame["encoder_fingerprint"].isin(["", views.weights])] if "encoder_fingerprint" in frame else frame
 
 
 def _with_vectors_here(found: pd.DataFrame) -> pd.DataFrame:
@@ -444,7 +466,7 @@ def _add(views: Views, rows: list[dict]) -> None:
         old, new = _stored(views), pd.DataFrame(rows)
         frame = pd.concat([old.drop(columns=list(keys)), new]) if len(old) else new
         frame = frame.drop_duplicates(by, keep="last").sort_values(by)
-        results.write_table("few_labels", keys, frame.fillna({"vectors": ""}))
+        results.write_table("few_labels", keys, frame.fillna({"vectors": "", "encoder_fingerprint": ""}))
 
 
 def _run(views: Views, method: str, budget: int, repetition: int, repetitions: Sequence[int]) -> dict:
@@ -461,6 +483,7 @@ def _run(views: Views, method: str, budget: int, repetition: int, repetitions: S
         "seconds": round(time.monotonic() - began, 2),
         "sample_fingerprint": sampling.fingerprint(rows, views.data.fingerprint),
         "data_fingerprint": views.data.fingerprint,
+        "encoder_fingerprint": views.weights,
         **others,
     }  # fmt: skip
 
@@ -613,7 +636,11 @@ def with_runs(
     parts = [scores, _same_samples(scores, tuned.assign(method=tuned["setting"].map(TUNED)))]
     if reference is not None:
         parts.append(_same_samples(scores, reference[reference["method"].isin(list(TITLES))]))
-    return pd.concat(parts, ignore_index=True)
+    found = pd.concat(parts, ignore_index=True)
+    if len(twice := found[found.duplicated(["dataset", "budget", "repetition", "method"])]):
+        what = " ".join(map(str, twice.iloc[0][["dataset", "method", "budget"]]))
+        raise InputError(f"runs of {what} labels are there in several versions; keep one of each in '{paths.results()}'")
+    return found
 
 
 def _same_samples(scores: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:

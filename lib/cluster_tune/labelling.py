@@ -140,7 +140,7 @@ def learn(
     checks = pd.concat([work.checked(setting, folds) for setting in settings]) if folds else pd.DataFrame(columns=CHECKED)
     best = _best(checks) if folds else settings[0]
     table = _rows(source, work.whole(best), source.classes)
-    before = results.write_beside(folder / TABLE, _content(table))
+    before = results.write_beside(folder / TABLE, results.content(table))
     work.forget()
     return Labelled(table, checks.reset_index(drop=True), best, folder, baseline(source), before)
 
@@ -171,7 +171,7 @@ def apply(
     classifier = _put_together(training.suit(encoders.model(known).to(where)), known.pooling, about, Path(model))
     tokens = training.tokenise(encoders.tokenizer(known), source.texts, about["max_length"])
     table = _rows(source, training.predict(classifier, tokens, bits), tuple(about["classes"]))
-    before = results.write_beside(folder / TABLE, _content(table))
+    before = results.write_beside(folder / TABLE, results.content(table))
     return Labelled(table, pd.DataFrame(columns=CHECKED), about["setting"], folder, float("nan"), before)
 
 
@@ -207,10 +207,6 @@ def _rows(source: Texts, logits: np.ndarray, classes: tuple[str, ...]) -> pd.Dat
     return pd.DataFrame(rows | {"text": source.texts.to_numpy()})
 
 
-def _content(table: pd.DataFrame) -> bytes:
-    return table.to_csv(index=False, lineterminator="\n").encode()
-
-
 class _Work:
     """One file's learning: the model and the texts in word pieces, made when they are needed first, and what is kept."""
 
@@ -244,7 +240,7 @@ class _Work:
             score = stats.score(codes[rows[test]], logits.argmax(1), len(self.source.classes))
             row = {"key": self.key, "setting": setting, "folds": folds, "fold": fold, "texts": len(test), **score}
             checks = pd.concat([known, pd.DataFrame([row])], ignore_index=True)[CHECKED]
-            results.write_atomically(self.folder / CHECKS, _content(checks))
+            results.write_atomically(self.folder / CHECKS, results.content(checks))
             self.report("done", {"what": f"{TITLES[setting]}, check {fold + 1} of {folds}: accuracy {score['accuracy']:.3f}",
                                  "count": 1})
         known = self._known()
@@ -362,10 +358,16 @@ def _about(folder: Path) -> dict:
     if not (folder / ABOUT).is_file() or not (folder / HEAD).is_file():
         raise InputError(f"'{folder}' holds no model of this command; give the folder {MODEL}/ that it wrote, or learn one")
     try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        return {key: about[key] for key in ("classes", "setting", "max_length")}
-    except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"'{folder / ABOUT}' is damaged; learn the model again") from None
+        kept = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        about = {key: kept[key] for key in ("classes", "setting", "max_length")}
+        design.whole("max_length", about["max_length"], 3)  # the two special word pieces, and one of a text
+        names = isinstance(about["classes"], list) and all(isinstance(name, str) for name in about["classes"])
+        sound = names and about["setting"] in TITLES
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        sound = False
+    if not sound:
+        raise InputError(f"'{folder / ABOUT}' is damaged; learn the model again")
+    return about
 
 
 def _put_together(body, pooling: str, about: dict, folder: Path):

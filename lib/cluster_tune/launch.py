@@ -24,10 +24,9 @@ if importlib.util.find_spec("cluster_tune") is None:
 
 def address() -> tuple[str, str]:
     """The repository's address and branch as `_config.yml` has them; '' where there is none yet."""
-    import yaml
-
-    file = paths.root() / "_config.yml"
-    given = (yaml.safe_load(file.read_text("utf-8")) or {}).get("repository") or {} if file.is_file() else {}
+    given = paths.settings("_config.yml").get("repository") or {}
+    if not isinstance(given, dict):
+        raise InputError(f"repository is '{given}' in _config.yml; give it two lines of its own, 'url:' and 'branch:'")
     url, branch = (str(given.get(key) or "").strip().rstrip("/") for key in ("url", "branch"))
     if url and not (url.startswith("https://") and url.isprintable() and not set(url) & set(" '\"\\`$;&|<>(){}")):
         raise InputError(f"repository url '{url}' in _config.yml is not a web address; give one such as "

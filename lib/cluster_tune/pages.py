@@ -41,13 +41,13 @@ def make(
 
     The page is `book/datasets/<name>.ipynb` for the template `dataset` and `book/<name>.ipynb` for any other, unless
     `out` says otherwise. One of texts of the user's own lies beside their results, in `pages/`: the book lists its
-    pages one by one, and an own file may have the name of one of them. So does one of another encoder than the
-    template's own, in a folder of that encoder's name. A template with a parameter `dataset` receives `name`
-    for it; one with `texts` or `names` receives the path, where `name` is one. Values in `parameters` may be
-    text, as typed on a command line: they are read as the type of the template's default. `progress` shows one bar
-    on stderr. An earlier page stays as it was until the new one is complete. A template may tag outputs of training as
-    not to be compared; on a page made with its parameter `compute` off the tags go, since what is read from the store
-    is the same everywhere.
+    pages one by one, and an own file may have the name of one of them. So does one of a data set by another template
+    than `dataset`, and one of another encoder than the template's own, in a folder of that encoder's name. A template with
+    a parameter `dataset` receives `name` for it; so does one with `texts` or `names`, where `name` is a path or a data
+    set's. Values in `parameters` may be text, as typed on a command line: they are read as the type of the template's
+    default. `progress` shows one bar on stderr. An earlier page stays as it was until the new one is complete. A
+    template may tag outputs of training as not to be compared; on a page made with its parameter `compute` off the tags
+    go, since what is read from the store is the same everywhere.
 
     Raises InputError for an unknown template or parameter, a value of another type, an InputError inside the
     template, a page that fails `check` and a folder that cannot be written; any other error of a cell keeps its
@@ -134,20 +134,31 @@ def defaults(template: Path) -> dict[str, object]:
 def arguments(template: Path, name: str, parameters: Mapping[str, object]) -> dict[str, object]:
     """What to pass to papermill: `parameters` checked and converted, and `name` as `dataset` where there is one."""
     known = defaults(template)
-    given = {**_data(name, known), **parameters}
+    given = {**_data(name, template.stem, known), **parameters}
     for key in given:
         if key not in known:
             raise unknown("parameter", key, known)
     return {key: convert(key, value, known[key]) for key, value in given.items()}
 
 
-def _data(name: str, known: Mapping[str, object]) -> dict[str, object]:
-    """The parameter that says which texts a page is about. A name that is no path may be a chapter's, which says
-    nothing of that."""
+def _data(name: str, template: str, known: Mapping[str, object]) -> dict[str, object]:
+    """The parameter that says which texts a page is about: none for a chapter's name. InputError for texts where the
+    template has no such parameter."""
     if "dataset" in known:
         return {"dataset": _absolute(name)}
-    whole = {"texts": _absolute(name), "names": [_absolute(name)]} if datasets.is_path(name) else {}
+    if not _is_texts(name, template):
+        return {}
+    whole = {"texts": _absolute(name), "names": [_absolute(name)]}
+    if known.keys().isdisjoint(whole):
+        raise InputError(f"template '{template}' takes no data set such as '{name}'; choose another template, or make it under "
+                         f"its own name, '{template}'")
     return {key: value for key, value in whole.items() if key in known}
+
+
+def _is_texts(name: str, template: str) -> bool:
+    """Whether a page's name says which texts it is about: a path or the name of a data set, but for a page called as its
+    template is, which is a chapter."""
+    return name != template and (name in datasets.REGISTRY or datasets.is_path(name) or datasets.is_own(name))
 
 
 def convert(key: str, value: object, default: object) -> object:
@@ -176,11 +187,13 @@ def _parse(text: str, default: object) -> object:
 
 
 def _literal(text: str) -> object:
-    """A number as a number and anything else as text: an empty default does not say what it holds."""
+    """A number as a number and anything else as text: an empty default does not say what it holds. A number that would
+    not be written as it was given, such as 1e3, stays text, which may be a class's name."""
     try:
-        return ast.literal_eval(text)
+        value = ast.literal_eval(text)
     except (SyntaxError, ValueError):
         return text
+    return value if str(value) == text else text
 
 
 def _fit(value: object, default: object) -> object:
@@ -393,10 +406,10 @@ def fill(document: Path, slot: str, text: str) -> bool:
 
 def _target(name: str, template: str, encoder: str = "") -> Path:
     """Where a page goes: into the book if that may be about it, and else beside the results of one's own texts, under
-    the name that the store has for them, or of an encoder that is not the book's."""
-    of_data, own = template == "dataset", datasets.is_path(name)
-    if encoder or own or (of_data and name not in datasets.REGISTRY):
-        kind = f"-{template}" if own and not of_data else ""
+    the name that the store has for them, or of an encoder that is not the book's. The book has one page of a data set."""
+    of_data = template == "dataset"
+    kind = f"-{template}" if not of_data and _is_texts(name, template) else ""
+    if encoder or kind or (of_data and name not in datasets.REGISTRY):
         return paths.results() / "pages" / encoder / f"{datasets.name_of(name)}{kind}.ipynb"
     return paths.book() / ("datasets" if of_data else "") / f"{name}.ipynb"
 

@@ -89,6 +89,22 @@ def spare(source: str | Path, folder: Path, names: Iterable[str]) -> None:
         raise InputError(f"'{source}' would be written over; choose another --out, or rename the file")
 
 
+def settings(name: str) -> dict:
+    """What a YAML file of the checkout sets, {} where it is empty or not there; InputError for what sets nothing by name."""
+    import yaml
+
+    file = root() / name
+    try:
+        found = yaml.safe_load(file.read_text("utf-8")) if file.is_file() else {}
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a ValueError is no UTF-8, or a 31 April
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1} of '{file}'" if mark else f"'{file}'"
+        raise InputError(f"{where} is not YAML; mend it, or restore the file from the repository") from None
+    if not isinstance(found or {}, dict):
+        raise InputError(f"'{file}' has no lines of the form 'name: value'; restore it from the repository")
+    return found or {}
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary name beside `path` to write to. It takes the place of `path` in the end, flushed to disk, so that a

@@ -231,8 +231,11 @@ def ensure(
     if (methods and not asked) or (clusterings and not seeds):
         raise InputError("there is nothing to compute; give at least one budget, one repetition and one seed")
     asked, too_few = _with_a_label_each(asked)
+    loaded: dict[str, datasets.Dataset] = {}
     for name in design.several("names", names):
-        texts = Texts(datasets.load(name, text_column=text_column, label_column=label_column))
+        loaded[name] = datasets.load(name, text_column=text_column, label_column=label_column)
+        datasets.check_names(loaded)
+        texts = Texts(loaded[name])
         whole = texts.data.labelled == len(texts.data.train)
         cells = [cell for cell in asked if whole or cell[0] != CLUSTERS]
         _check(texts, cells)
@@ -517,7 +520,6 @@ def cluster_file(
     first = {"label_first": np.where(marked, "yes", "")} if label_first else {}
     rows = pd.DataFrame({"row": range(1, len(frame) + 1), "cluster": ids, **first, **frame})
     for name, table in (("clusters", rows), ("terms", found.terms)):
-        content = table.to_csv(index=False, lineterminator="\n", float_format="%.6g")
-        if moved := results.write_beside(folder / f"{name}.csv", content.encode()):
+        if moved := results.write_beside(folder / f"{name}.csv", results.content(table, float_format="%.6g")):
             found = replace(found, notes=(*found.notes, f"another '{name}.csv' was there, which is '{moved}' now"))
     return folder, found

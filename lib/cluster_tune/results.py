@@ -5,6 +5,7 @@ parsed. `runs.csv` is what is committed and read by every page; `runs/` holds re
 beside it (clusters, losses, ...) have one file a writer, and their keys as columns.
 """
 
+import csv
 import glob
 import hashlib
 import json
@@ -27,6 +28,7 @@ NUMBERS = {  # whole numbers, which a gap in an older record must not turn into 
 }  # fmt: skip
 SHARES = ["accuracy", "macro_f1"]
 TEXTS = ["dataset", "encoder", "label", "text", "terms", "value"]  # of tables; a class may be called 01, a data set 1e3
+MAY_LACK = ["ed", "ned", "permuted", "p", "norm", "ned_macro", "ned_cosine"]  # of embeddings that are all alike, say
 FINGERPRINTS = ["data_fingerprint", "sample_fingerprint", "encoder_fingerprint"]
 MEASURES = ["seconds", "seconds_training", "learning_rate", "inter_learning_rate", "mlm_learning_rate"]
 # Table -> the command that computes it, where that is not `run`, or `run` does so for one clustering and seed alone.
@@ -51,6 +53,15 @@ def identity(run: Mapping) -> str:
 
 def _canonical(record: Mapping) -> bytes:
     return json.dumps(record, sort_keys=True, ensure_ascii=False).encode()
+
+
+def content(frame: pd.DataFrame, float_format: str | None = None) -> bytes:
+    """The frame as CSV, without its index. A carriage return alone ends a line for those that read it, but is not quoted by
+    what writes it: where there is one, all texts are quoted."""
+    texts = (frame[name] for name in frame if pd.api.types.is_string_dtype(frame[name]) or frame[name].dtype == object)
+    torn = any(column.astype(str).str.contains("\r", regex=False).any() for column in (*texts, pd.Series(frame.columns)))
+    quoting = csv.QUOTE_NONNUMERIC if torn else csv.QUOTE_MINIMAL
+    return frame.to_csv(index=False, lineterminator="\n", float_format=float_format, quoting=quoting).encode()
 
 
 def write_atomically(path: Path, content: bytes) -> Path:
@@ -258,7 +269,7 @@ def gather() -> pd.DataFrame:
     with claims.waiting("gather"):
         gathered = sorted(_loose().glob("*.json"))
         frame = load(aside=True)
-        write_atomically(paths.results() / "runs.csv", frame.to_csv(index=False, lineterminator="\n").encode())
+        write_atomically(paths.results() / "runs.csv", content(frame))
         for path in gathered:
             path.unlink(missing_ok=True)
     return frame
@@ -266,8 +277,8 @@ def gather() -> pd.DataFrame:
 
 def write_table(kind: str, keys: Mapping[str, str], frame: pd.DataFrame) -> Path:
     """Store one writer's part of a table, of which `keys` become the first columns and the file's name."""
-    content = frame.assign(**keys)[[*keys, *frame.columns]].to_csv(index=False, lineterminator="\n", float_format="%.6g")
-    return write_atomically(place(kind, keys), content.encode())
+    rows = frame.assign(**keys)[[*keys, *frame.columns]]
+    return write_atomically(place(kind, keys), content(rows, float_format="%.6g"))
 
 
 def place(kind: str, keys: Mapping[str, str]) -> Path:
@@ -312,7 +323,8 @@ def _as_the_runs(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _part(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys([*FINGERPRINTS, *TEXTS], str))
+        return pd.read_csv(path, keep_default_na=False, na_values=dict.fromkeys(MAY_LACK, ""),
+                           dtype=dict.fromkeys([*FINGERPRINTS, *TEXTS], str))
     except ValueError as error:
         why = " ".join(str(error).split())
         raise InputError(f"cannot read '{path}' ({why}); delete it to have it made anew, "

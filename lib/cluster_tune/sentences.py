@@ -130,26 +130,31 @@ def word_epochs_in_words(frame: pd.DataFrame, titles: Mapping[str, str] | None =
 
 
 def devices_in_words(runs: pd.DataFrame) -> Prose:
-    """What the runs were computed on, where that is more than one kind of device; and whether two settings under one recipe are
-    ever compared across them."""
+    """What the runs were computed on, where that is more than one kind of device, and in which precision; and whether two
+    settings under one recipe are ever compared across them."""
     counts = runs["device"].replace({"cpu": "processors"}).value_counts()
     if len(counts) < 2:
         return Prose(f"All of them were computed on {counts.index[0]}.")
     (first, most), *others = [(device if device == "processors" else f"a graphics card ({device})", n)
                               for device, n in counts.items()]
     told = [f"{whole(most)} of these runs were computed on {first}", *(f"{whole(n)} on {device}" for device, n in others)]
-    kinds = runs.groupby(["dataset", "recipe", "budget", "repetition"])["device"].nunique()
+    single = int((runs["precision"] == "fp32").sum())
+    how = (f" {whole(single)} of all were computed in single precision (fp32), the others in bf16."
+           if 0 < single < len(runs) else "")
+    ways = runs.assign(way=runs["device"] + runs["precision"])
+    kinds = ways.groupby(["dataset", "recipe", "budget", "repetition"])["way"].nunique()
     along = runs.groupby(["dataset", "recipe"])["device"].nunique()
     mixed = int((kinds > 1).sum())
-    apart = (f"for {mixed} of {len(kinds)} pairs of a sample and a recipe the settings were computed on different kinds"
-             if mixed else
-             "all settings of one sample of labels under one recipe were computed on the same kind, two recipes may not have been")
+    apart = (f"for {mixed} of {len(kinds)} pairs of a sample and a recipe the settings were computed on different kinds, or in "
+             "different precisions" if mixed else
+             "all settings of one sample of labels under one recipe were computed on the same kind and in the same precision, two "
+             "recipes may not have been")
     on_card = listed(sorted({str(budget) for name, recipe in along.index[along > 1] for budget in runs.loc[
         (runs["dataset"] == name) & (runs["recipe"] == recipe) & (runs["device"] != "cpu"), "budget"]}, key=int))
     bend = (" Along the learning curves of some data sets the kind changes, and with it the inter-trained model: their runs with "
             f"{on_card} labels are on a card.") if on_card else ""
-    return Prose(f"{listed(told)}. Each kind of device inter-trained models of its own, from the same seed; "
-                 f"{apart}.{bend}")
+    return Prose(f"{listed(told)}.{how} Each kind of device, and each precision, has inter-trained models of its own, from the "
+                 f"same seed; {apart}.{bend}")
 
 
 def training_in_words(measured: pd.DataFrame) -> Prose:
@@ -451,6 +456,7 @@ def ned_in_words(distances: pd.DataFrame, topical: Mapping[str, bool], titles: M
     """Whether the paper's three statements of section 5.3 hold here: NED falls in every data set; classes are tighter
     than chance, before and after; and with labels permuted, ED grows about threefold."""
     ned = distances.assign(stage=stage(distances)).pivot(index="dataset", columns="stage", values="ned")
+    ned = ned.reindex(columns=["before", *_afters(distances)])
     lines = [_ned_falls(ned["before"], ned[after], after, topical, titles) for after in _afters(distances)]
     lines += [_by_chance(distances), *filter(None, [_spread_out(distances)])]
     return Prose("\n".join(f"- {line}" for line in lines))
@@ -505,6 +511,8 @@ def separation_in_words(separation: pd.DataFrame, topical: Mapping[str, bool], t
     """Whether classes come apart in pictures of topical data sets, as the paper sees them do (section 5.3)."""
     found = separation.assign(stage=stage(separation)).pivot(index="dataset", columns="stage")
     lines = []
+    if "before" not in stage(separation):
+        return Prose("Nothing to compare yet.")
     for after in _afters(separation):
         share, silhouette = ((found[measure][after] - found[measure]["before"]).dropna() for measure in SEPARATION)
         falls = [titles.get(name, name) for name, value in share.items() if topical.get(name) and value <= 0]
@@ -544,15 +552,11 @@ def alignment_in_words(
     at_table_2 = runs["budget"] == runs["dataset"].map(budgets_of(published))
     matched = stats.pairs(runs[(runs["recipe"] == recipe) & at_table_2])
     gained = (matched["after"] - matched["before"]).groupby("dataset").mean()
-    lines = [f"- {title}: {_aligned(_change(*of, recipe), gained)}." for title, of in measures.items()]
+    lines = []
+    for title, (frame, column) in measures.items():
+        wide = stats.before_and_after(frame, recipe, [column])[column]
+        lines.append(f"- {title}: {_aligned(wide['after'] - wide['before'], gained)}.")
     return Prose("\n".join(lines))
-
-
-def _change(frame: pd.DataFrame, column: str, recipe: str) -> pd.Series:
-    """What inter-training on clusters does to a measure, a value a data set that has both."""
-    kept = frame[frame["recipe"].isin(["", recipe]) & frame["setting"].isin(["base", "clust"])]
-    wide = kept.pivot(index="dataset", columns="setting", values=column).reindex(columns=["base", "clust"])
-    return (wide["clust"] - wide["base"]).dropna()
 
 
 def _aligned(change: pd.Series, gained: pd.Series) -> str:
@@ -574,17 +578,17 @@ def findings(runs: pd.DataFrame, before: str = "base", after: str = "clust") -> 
         lines += [verdict(same, budget, recipe, before, after) for budget in budgets if budget in having]
         if lacking := [budget for budget in budgets if budget not in having]:
             lines.append(_unmatched(lacking, recipe, before, after))
-    lines += [f"{ENCODERS[encoder]} has been trained on {READ[name, encoder]}, though without these classes, so that the plain "
-              "model may begin nearer to the goal than on texts that are new to it."
-              for name, encoder in dict.fromkeys(zip(runs["dataset"], runs["encoder"], strict=True)) if (name, encoder) in READ]
+    known = [key for key in dict.fromkeys(zip(runs["dataset"], runs["encoder"], strict=True)) if key in READ_BEFORE]
+    lines += [f"{ENCODERS[encoder]} has been trained on {READ_BEFORE[name, encoder]}, though without these classes, so that the "
+              "plain model may begin nearer to the goal than on texts that are new to it." for name, encoder in known]
     return Prose("\n".join(f"- {line}" for line in lines))
 
 
 # What an encoder has read of a data set's source before, by what is said of its weights or by its paper.
-READ = {("yahoo_answers", "minilm"): "pairs of texts from Yahoo! Answers",
-        ("docstrings", "minilm"): "functions with their docstrings",
-        ("docstrings-small", "minilm"): "functions with their docstrings",
-        ("dbpedia", "bert-base"): "Wikipedia, from which DBpedia is drawn"}
+READ_BEFORE = {("yahoo_answers", "minilm"): "pairs of texts from Yahoo! Answers",
+               ("docstrings", "minilm"): "functions with their docstrings",
+               ("docstrings-small", "minilm"): "functions with their docstrings",
+               ("dbpedia", "bert-base"): "Wikipedia, from which DBpedia is drawn"}
 
 
 def verdicts(
@@ -1087,13 +1091,13 @@ def clusterings_in_words(
         lines.append(f"- {CLUSTERINGS[other]}: {_counted(found, names, titles, 'inter-training on sIB', CLUSTERINGS[other])} "
                      f"The mean of its leads is {interval(mean, 1, 100)} points over {len(found)} "
                      f"data set{'s' * (len(found) > 1)}.")
-    means = _by_clustering(runs, published, recipe)
+    means = by_clustering(runs, published, recipe)
     best = (f"- Of {len(means)} data set{'s' * (len(means) > 1)} with runs of all three, the highest mean is that of "
             f"{_best(means, titles)}.")
     return Prose("\n".join([*lines, *([best] if len(means) else [])]))
 
 
-def _by_clustering(runs: pd.DataFrame, published: pd.DataFrame, recipe: str) -> pd.DataFrame:
+def by_clustering(runs: pd.DataFrame, published: pd.DataFrame, recipe: str) -> pd.DataFrame:
     """Mean accuracy of IT:CLUST at the budget of Table 2 over the samples that all three clusterings have: a row a data
     set of the paper, a column a clustering."""
     budgets = runs["dataset"].map(budgets_of(published))
@@ -1114,7 +1118,7 @@ def beside_plain_in_words(runs: pd.DataFrame, published: pd.DataFrame, recipe: s
     """On how many of the data sets that have all three clusterings each is clearly above plain, and whether it is below
     on any."""
     sides = {name: [difference(runs[runs["clustering"].isin(["", key])], name, recipe, published) for key in CLUSTERINGS]
-             for name in _by_clustering(runs, published, recipe).index}
+             for name in by_clustering(runs, published, recipe).index}
     whole_rows = [row for row in sides.values() if None not in row]
     if not whole_rows:
         return Prose("There are no data sets yet with matched runs of all three clusterings and of none.")
@@ -1136,7 +1140,7 @@ def nmi_and_leads_in_words(
     `seed` is that of the partitions that were inter-trained on.
     """
     one = agreement[agreement["seed"] == seed]
-    nmi, means = one.pivot(index="dataset", columns="clustering", values="nmi"), _by_clustering(runs, published, recipe)
+    nmi, means = one.pivot(index="dataset", columns="clustering", values="nmi"), by_clustering(runs, published, recipe)
     known, gained = (frame["sib"] - frame[list(OTHERS)].mean(axis=1) for frame in (nmi, means))
     leads = (gained * np.sign(known)).dropna()
     if len(leads) < MANY:

@@ -470,7 +470,7 @@ def _as_classes(e: Evidence, claim: Claim, recipe: str) -> Found | None:
     """Inter-training on 50 clusters less that on as many clusters as there are classes, in points, over data sets."""
     keys = ["dataset", "budget", "repetition"]
     known = e.sizes.set_index("dataset")["classes"]
-    other, usual = e.aside[e.aside["recipe"] == recipe], _under(e, recipe)
+    other, usual = e.aside[(e.aside["recipe"] == recipe) & (e.aside["clustering"] == "sib")], _under(e, recipe)
     other = other[other["n_clusters"] == other["dataset"].map(known)].set_index(keys)["accuracy"]
     usual = usual[usual["setting"] == "clust"].set_index(keys)["accuracy"]
     apart = (100 * (usual - other)).dropna().groupby("dataset").mean()
@@ -532,10 +532,7 @@ def _clusterings(e: Evidence, claim: Claim, recipe: str) -> Found | None:
     """In how many data sets inter-training on sIB's clusters is ahead of both k-means at the budget of Table 2 on the samples
     that all three have, and whether in most; undecided where its lead over one of them, in the mean over data sets, may be
     nothing."""
-    least = e.runs["dataset"].map(tables.budgets_of(e.printed))
-    runs = e.runs[(e.runs["recipe"] == recipe) & (e.runs["setting"] == "clust") & (e.runs["budget"] == least)]
-    wide = runs.set_index(["dataset", "budget", "repetition", "clustering"])["accuracy"].unstack()
-    means = wide.reindex(columns=list(design.CLUSTERINGS)).dropna().groupby("dataset").mean()
+    means = sentences.by_clustering(e.runs, e.printed, recipe)
     if 2 * len(means) < len(e.sizes):  # "most data sets" is nothing that a few of them can tell
         return None
     best = int((means.idxmax(axis=1) == "sib").sum())
@@ -766,8 +763,7 @@ def expected() -> pd.DataFrame:
 
 def accept(judged: pd.DataFrame) -> None:
     """Make these verdicts the expected ones."""
-    content = judged[["id", "verdict", "trained"]].to_csv(index=False, lineterminator="\n").encode()
-    results.write_atomically(paths.results() / "verdicts.csv", content)
+    results.write_atomically(paths.results() / "verdicts.csv", results.content(judged[["id", "verdict", "trained"]]))
 
 
 def changes(judged: pd.DataFrame, before: pd.DataFrame) -> list[str]:
