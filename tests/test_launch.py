@@ -1,6 +1,7 @@
 """The first cell of a notebook that is opened away from its repository."""
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -147,6 +148,13 @@ def test_what_is_no_web_address_is_one_line(checkout, url):
     with pytest.raises(InputError, match="is not a web address") as error:
         launch.address()
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("branch", ["main; rm -rf x", "--upload-pack=x", "$(x)"])
+def test_what_is_no_branch_is_one_line(checkout, branch):
+    (checkout / "_config.yml").write_text(json.dumps({"repository": {"url": "https://a.org/b", "branch": branch}}))
+    with pytest.raises(InputError, match="is no name of a branch; give one such as main"):
+        launch.address()
 
 
 @pytest.mark.parametrize("content, says", [

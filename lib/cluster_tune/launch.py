@@ -28,9 +28,13 @@ def address() -> tuple[str, str]:
     if not isinstance(given, dict):
         raise InputError(f"repository is '{given}' in _config.yml; give it two lines of its own, 'url:' and 'branch:'")
     url, branch = (str(given.get(key) or "").strip().rstrip("/") for key in ("url", "branch"))
-    if url and not (url.startswith("https://") and url.isprintable() and not set(url) & set(" '\"\\`$;&|<>(){}")):
+    # Both reach a shell.
+    plain = {text: text.isprintable() and not set(text) & set(" '\"\\`$;&|<>(){}") for text in (url, branch)}
+    if url and not (url.startswith("https://") and plain[url]):
         raise InputError(f"repository url '{url}' in _config.yml is not a web address; give one such as "
                          "https://github.com/NAME/REPOSITORY")
+    if not plain[branch] or branch.startswith("-"):
+        raise InputError(f"repository branch '{branch}' in _config.yml is no name of a branch; give one such as main")
     return url, branch or "main"
 
 
