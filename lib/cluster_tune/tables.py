@@ -661,12 +661,12 @@ def dispersion_table(distances: pd.DataFrame, titles: Mapping[str, str] | None =
 
 
 def besides_table(distances: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
-    """What section 5.3 and its footnote 8 say without a figure, before → after inter-training under the paper's recipe: the
+    """What section 5.3 and its footnote 8 say without a figure, before→after inter-training under the paper's recipe: the
     norm of the vectors beside ED with labels permuted, and NED in its three ways; a row for each of `titles`."""
     columns = {"norm": ("Norm", 2), "permuted": ("ED, labels permuted", 2), "ned": ("NED", 3),
                "ned_macro": ("NED, classes alike", 3), "ned_cosine": ("NED, cosine", 3)}
     wide = stats.before_and_after(distances, "paper", list(columns)).reindex(list(titles))
-    table = {title: [f"{number(before, decimals)} → {number(after, decimals)}" if before == before else MISSING
+    table = {title: [f"{number(before, decimals)}→{number(after, decimals)}" if before == before else MISSING
                      for before, after in wide[measure].itertuples(index=False)] for measure, (title, decimals) in columns.items()}
     return pd.DataFrame(table, index=pd.Index(titles.values(), name="Data set"))
 
