@@ -1,11 +1,12 @@
 """Training and inference of this package beside transformers' Trainer: texts a second, memory, and the accuracy kept.
 
-    python benchmarks/training.py             # all of these, in this order
+    python benchmarks/training.py             # all of these, in this order, but for the last
     python benchmarks/training.py speed       # three ways to train and to predict -> benchmarks/training.csv
     python benchmarks/training.py accuracy    # ours and a plain loop, same samples -> benchmarks/training_accuracy.csv
     python benchmarks/training.py fixed       # what a run costs beside its updates -> benchmarks/training_fixed.csv
     python benchmarks/training.py together    # several processes at once -> benchmarks/training_together.csv
     python benchmarks/training.py parts       # on a GPU: what the profile `paper` is made of -> benchmarks/training_parts.csv
+    python benchmarks/training.py grid        # for hours: all that a profile lacks, timed -> benchmarks/training_grid.csv
 
 The ways are `authors` (a Trainer set up as the paper's authors train: single precision, every text padded to the
 longest of the set), `tuned` (a Trainer with bf16 where the machine is quicker by it, padding to the longest of a batch, and
@@ -15,8 +16,9 @@ the cores. `matrix_share` is the model's arithmetic over the time, as a share of
 device in the quicker of bf16 and fp32. `accuracy` has the models side by side on processors as well, where the library trains
 them one by one. All files but that of `together` keep what other machines measured. `together` divides the cores
 among processes that do the same work at once, as several processes of one grid do. `parts` also measures a model of BERT
-base's shape, whose weights are random, since speed does not depend on them. AG News and ISEAR must be at hand, see
-`cluster-tune data`.
+base's shape, whose weights are random, since speed does not depend on them. `grid` computes into the store for good, with
+`--processes` of them; beside its seconds stands what the parts of it sum up to by `training_parts.csv`. AG News and ISEAR must
+be at hand, see `cluster-tune data`.
 """
 
 import argparse
@@ -388,7 +390,14 @@ def parts(dataset: str, copies: int = 5, profile: str = "paper") -> pd.DataFrame
 
 
 def counts(profile: str, dataset: str) -> dict[str, float]:
-    """How many of each part a profile has, its repetitions side by side, the sizes of its data sets as in `results/`; each
+    """How many of each part a profile has."""
+    from cluster_tune import design
+
+    return parts_of(design.runs(profile), dataset)
+
+
+def parts_of(runs: list, dataset: str) -> dict[str, float]:
+    """How many of each part some runs have, their repetitions side by side, the sizes of their data sets as in `results/`; each
     counts for the length of its texts over those of `dataset`."""
     from cluster_tune import datasets, design, results, tables
 
@@ -397,7 +406,7 @@ def counts(profile: str, dataset: str) -> dict[str, float]:
          f"predictions of five models for {SOME:,} texts", "an update on clusters", "an update on masked words"], 0.0
     ), set(), results.sizes(list(datasets.shown()))  # fmt: skip
     read = tables.words_read(results.table("lengths", dataset=list(sizes)))
-    for run in design.runs(profile):
+    for run in runs:
         (train, test), recipe, long = sizes[run.dataset], design.RECIPES[run.recipe], read[run.dataset] / read[dataset]
         key = (run.dataset, run.setting, run.clustering, run.recipe, run.budget)
         stages = {(run.dataset, "words"): recipe.mlm_epochs if run.masks else 0,
@@ -411,6 +420,41 @@ def counts(profile: str, dataset: str) -> dict[str, float]:
                 begun.add(stage)
         begun.add(key)
     return found
+
+
+def grid(profile: str, processes: int) -> pd.DataFrame:
+    """Seconds in which so many processes compute all that the store lacks of a profile, with their start."""
+    from cluster_tune import design, experiment
+
+    before = set(experiment.survey(design.runs(profile))[1])
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "cluster_tune", "grid", "--profile", profile, "--processes", str(processes)], check=True)
+    seconds = time.perf_counter() - began
+    wanted, after, _ = experiment.survey(design.runs(profile))
+    return timed(profile, [run for run in after if run not in before], len(wanted), processes, seconds)
+
+
+def timed(profile: str, done: list, of: int, processes: int, seconds: float) -> pd.DataFrame:
+    """A row for the runs that were `done` in so many seconds, of a profile of so many runs: how many, from how many
+    inter-trained models, and the seconds of their parts on this machine, one after the other, where these were measured."""
+    from cluster_tune import design
+
+    if not done:
+        print("grid: the store has all of it, so there is nothing to measure", flush=True)
+        return pd.DataFrame()
+    words = {run.dataset for run in done if run.masks}
+    on_clusters = {(run.dataset, run.setting, run.clustering, design.family(run.recipe)) for run in done if run.clusters}
+    row = stamped(pd.DataFrame([{
+        "profile": profile, "runs": len(done), "of": of, "on_words": len(words), "on_clusters": len(on_clusters),
+        "processes": processes, "seconds": seconds,
+    }]))  # fmt: skip
+    measured = pd.read_csv(HERE / "training_parts.csv")
+    measured = measured[(measured["encoder"] == SHAPES["minilm"]) & (measured["machine"] == row["machine"][0])]
+    by_parts = float("nan")
+    if not measured.empty:
+        number = parts_of(done, measured["dataset"].iloc[0])
+        by_parts = (measured["seconds"] * measured["what"].map(number)).sum()
+    return row.assign(by_parts=by_parts)
 
 
 def stamped(frame: pd.DataFrame) -> pd.DataFrame:
@@ -427,14 +471,16 @@ def stamped(frame: pd.DataFrame) -> pd.DataFrame:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", nargs="?", choices=("speed", "accuracy", "fixed", "together", "parts", "serve"),
-                        help="all if not given")
+    parser.add_argument("command", nargs="?", choices=("speed", "accuracy", "fixed", "together", "parts", "grid", "serve"),
+                        help="all but grid if not given")
     parser.add_argument("rest", nargs="*")
     parser.add_argument("--dataset", default=None)
     parser.add_argument("--texts", type=int, default=2560)
     parser.add_argument("--updates", type=int, default=20)
     parser.add_argument("--budget", type=int, default=64)
     parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--profile", default="paper")
+    parser.add_argument("--processes", type=int, default=1)
     given = parser.parse_args()
     if given.command == "serve":
         way, dataset, texts, updates = given.rest
@@ -447,7 +493,9 @@ def main() -> None:
         "together": ("training_together.csv", lambda: together(given.dataset or "ag_news", given.texts, given.updates)),
         "parts": ("training_parts.csv", lambda: parts(given.dataset or "ag_news")),
     }
-    for name, measure in [work[given.command]] if given.command else work.values():
+    usual = list(work.values())
+    work["grid"] = ("training_grid.csv", lambda: grid(given.profile, given.processes))
+    for name, measure in [work[given.command]] if given.command else usual:
         found = measure()
         if found.empty:
             continue

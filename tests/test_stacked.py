@@ -1,9 +1,12 @@
 """Copies side by side: each is what `training` makes of it alone, and predictions are those of the encoder itself."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from transformers import BertConfig, BertModel
 
 from cluster_tune import encoders, intertraining, stacked, training
 from cluster_tune.errors import InputError
@@ -31,6 +34,26 @@ def without_dropout(encoder):
     return encoder
 
 
+@pytest.fixture(params=["spread out", "lying"])
+def either_way(request, monkeypatch):
+    """Attention to texts that are spread out, and to texts as they lie, with a stand-in for the GPU's kernel."""
+    if request.param == "lying":
+        monkeypatch.setattr(stacked, "flash_fits", lambda *_: True)
+        monkeypatch.setattr(stacked, "_flash", stretch_by_stretch)
+
+
+def stretch_by_stretch(query, key, value, starts, most, drop):
+    """What the kernel computes, which goes through each stretch up to its limit: the rest has no number."""
+    found = torch.full_like(query, torch.nan)
+    pieces = [slice(start, min(end, start + most)) for start, end in itertools.pairwise(starts.tolist()) if end > start]
+    rows = []
+    for piece in pieces:
+        q, k, v = (part[piece].transpose(0, 1) for part in (query, key, value))
+        rows.append(nn.functional.scaled_dot_product_attention(q, k, v, dropout_p=drop).transpose(0, 1))
+    where = torch.cat([torch.arange(piece.start, piece.stop) for piece in pieces])
+    return found.index_copy(0, where, torch.cat(rows))
+
+
 @pytest.fixture(autouse=True)
 def no_dropout_before_the_head(monkeypatch):
     monkeypatch.setattr(training, "DROPOUT", 0.0)
@@ -56,7 +79,7 @@ def alone(folder, pooling, tokens, labels, seed):
 
 
 @pytest.mark.parametrize("pooling", ["mean", "pooler"])
-def test_each_copy_is_the_model_trained_alone(tiny_folder, bare, tokens, labels, pooling):
+def test_each_copy_is_the_model_trained_alone(either_way, tiny_folder, bare, tokens, labels, pooling):
     rng, before = np.random.default_rng(0), training.copy_of(bare.state_dict())
     samples = [rng.permutation(len(tokens))[:20] for _ in range(3)]
     models, losses = stacked.fine_tune(
@@ -82,14 +105,14 @@ def test_a_copy_given_back_is_the_encoder_trained_alone(tiny_folder, bare, token
     )
 
 
-def test_predictions_do_not_depend_on_the_parts(bare, tokens, labels, monkeypatch):
+def test_predictions_do_not_depend_on_the_parts(either_way, bare, tokens, labels, monkeypatch):
     models, _ = stacked.fine_tune(bare, "mean", [tokens, tokens], [labels, labels], 2, seeds=[1, 2], **HOW)
     whole = stacked.predict(models, tokens)
     monkeypatch.setattr(stacked, "PART", 100)
     np.testing.assert_allclose(stacked.predict(models, tokens), whole, atol=1e-5)
 
 
-def test_clusters_and_masked_words_are_learned_as_without_it(tiny_folder, bare, tokens, labels, monkeypatch):
+def test_clusters_and_masked_words_are_learned_as_without_it(either_way, tiny_folder, bare, tokens, labels, monkeypatch):
     special = {"mask": 4, "cls": 2, "sep": 3}
 
     def both(encoder):
@@ -111,7 +134,7 @@ def test_clusters_and_masked_words_are_learned_as_without_it(tiny_folder, bare, 
         torch.testing.assert_close(bare.state_dict()[name], value, atol=1e-3, rtol=0)
 
 
-def test_in_bf16_and_with_dropout_it_learns(here, tiny_folder, tokens, labels, monkeypatch):
+def test_in_bf16_and_with_dropout_it_learns(either_way, here, tiny_folder, tokens, labels, monkeypatch):
     monkeypatch.setattr(training, "DROPOUT", 0.1)
     encoder = encoders.model(encoders.resolve(str(tiny_folder)))
     how = HOW | {"updates": 60, "schedule": "constant", "bits": "bf16"}
@@ -123,7 +146,7 @@ def test_in_bf16_and_with_dropout_it_learns(here, tiny_folder, tokens, labels, m
     assert (same == losses).all()
 
 
-def test_samples_whose_batches_differ_in_size_are_weighed_right(tiny_folder, bare, tokens, labels, monkeypatch):
+def test_samples_whose_batches_differ_in_size_are_weighed_right(either_way, tiny_folder, bare, tokens, labels, monkeypatch):
     """With many texts the last, smaller batch comes at another place in every copy."""
     monkeypatch.setattr(training, "POOL", 1)
     rng = np.random.default_rng(1)
@@ -273,6 +296,17 @@ def test_updates_are_recorded_once_a_layout_and_played_back(here, bare, tokens, 
     assert 0 < len(graphs) < 20 < sum(graph.replayed for graph in graphs.values()) < 40
 
 
+@pytest.mark.parametrize("n", [1, 3, 40])
+def test_stretches_leave_no_word_piece_out(tokens, n):
+    rows = [np.arange(n), np.arange(max(1, n // 2))]
+    packed, there = stacked.pack(tokens, rows, 100, 16, lying=True)
+    ids, starts, size = packed.parts[0], packed.parts[7], np.diff(packed.parts[7])
+    assert starts[0] == 0 and starts[-1] == len(ids) and (size >= 0).all() and size.max() <= packed.width
+    of = np.searchsorted(starts, there, side="right")  # each text is a stretch of its own
+    texts = np.concatenate([np.repeat(some + copy * len(tokens), tokens.lengths[some]) for copy, some in enumerate(rows)])
+    assert len(np.unique(np.stack([of, texts]), axis=1).T) == len(np.unique(of)) == len(np.unique(texts)) == sum(map(len, rows))
+
+
 @pytest.mark.parametrize("length", [1, 8, 9, 63, 64, 65, 127, 128, 500, 3_001, 40_000])
 def test_lengths_are_rounded_up_by_an_eighth_at_most(length):
     found = stacked.rounded(length)
@@ -288,6 +322,18 @@ def test_on_a_gpu_what_is_played_back_is_what_was_recorded(tiny_folder, tokens, 
     set_recording(monkeypatch, False)
     expected = learned(encoder, tokens, labels, bits=bits)
     np.testing.assert_allclose(found, expected, atol=1e-4 if bits == "fp32" else 3e-2)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="flash attention needs a GPU")
+@pytest.mark.parametrize("recording", [False, True])
+def test_on_a_gpu_texts_as_they_lie_are_read_as_spread_out(tokens, labels, monkeypatch, recording):
+    shape = {"num_hidden_layers": 2, "hidden_size": 64, "num_attention_heads": 2, "intermediate_size": 128}
+    encoder = without_dropout(BertModel(BertConfig(**shape, vocab_size=int(tokens.ids.max()) + 1))).cuda()
+    set_recording(monkeypatch, recording)
+    assert stacked.flash_fits(encoder.device, torch.bfloat16, encoder.config)
+    found = learned(encoder, tokens, labels, bits="bf16")
+    monkeypatch.setattr(stacked, "flash_fits", lambda *_: False)
+    np.testing.assert_allclose(found, learned(encoder, tokens, labels, bits="bf16"), atol=3e-2)
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError("CUDA error: out of memory")])

@@ -332,6 +332,18 @@ def test_a_gpu_beyond_the_last_is_told(monkeypatch):
         training.device("meta")
 
 
+def test_a_share_of_a_gpu_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    for name, share in (("auto", "15"), ("cuda", "10"), ("cuda:0", "1e2")):
+        monkeypatch.setenv("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", share)
+        with pytest.raises(InputError, match=f"CUDA_MPS_ACTIVE_THREAD_PERCENTAGE is {share}.*; unset it, or use --device cpu"):
+            training.device(name)
+    assert training.device("cpu") == torch.device("cpu")
+    monkeypatch.setenv("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", "100")
+    assert training.device("auto") == torch.device("cuda")
+
+
 def test_bf16_that_a_gpu_only_emulates_is_not_taken(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
     assert training.precision(torch.device("cuda")) == "fp32"

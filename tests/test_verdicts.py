@@ -193,6 +193,13 @@ def test_the_largest_block_without_a_gap_is_found_where_no_row_has_its_budgets()
     assert block.shape == (2, 2) and 64 in block and not block.isna().any(axis=None)
 
 
+def test_two_rows_are_not_taken_for_the_many_budgets_that_they_have():
+    wide = pd.DataFrame({budget: [1.0, 2.0, *([3.0] * 3 if budget < 192 else [float("nan")] * 3)] for budget in range(64, 576, 64)})
+    wide[160] = 1.0
+    block = verdicts._largest_block(wide)
+    assert len(block) == 5 and list(block.columns) == [64, 128, 160] and block.size < wide.iloc[:2].size
+
+
 def test_the_gain_diminishes_or_does_not():
     def at(gains):
         return pd.concat([runs([0.3] * 3, [0.3 + gain] * 3, name, budget) for name in ("isear", "ag_news", "cfpb")

@@ -388,7 +388,7 @@ def ensure(
         cells = list(product(chosen, budgets))
         views = Views(data, encoders.resolve(encoder), device)
         if any(METHODS[method].opened for method in chosen):
-            _check_open(data)
+            _check_open(views)
         for budget in dict.fromkeys(budget for _, budget in cells):
             sampling.check_budget(budget, len(data.classes))
             sampling.check_size(data.labelled, budget)
@@ -405,13 +405,14 @@ def _chosen(dataset: str, wanted: Iterable[str] | None, vectors: bool) -> list[s
     return [name for name in wanted if vectors or not _needs_glove(name)]
 
 
-def _check_open(data: datasets.Dataset) -> None:
+def _check_open(views: Views) -> None:
     """InputError where a data set lacks the classes that its open data have, as one of one's own may, or the open data are
     not there: before anything is computed."""
+    data = views.data
     if lacking := set(OPEN[data.name].classes.values()) - set(data.classes):
         raise InputError(f"'{data.name}' has no class {' or '.join(map(repr, sorted(lacking)))}, which the methods with open data "
                          "need; choose others with --methods")
-    datasets.load(OPEN[data.name].dataset)
+    views.other  # noqa: B018 (loads them)
 
 
 def _needs_glove(method: str) -> bool:

@@ -102,7 +102,7 @@ def _on_masked_words(
             rng = np.random.default_rng((seed, past))
             with training.seeded(seed + past, encoder.device):
                 if packed:
-                    found = spend(_packed_batches(model, *masked, batch_size, rng), rates, heard)[:, 0]
+                    found = spend(_packed_batches(model, *masked, batch_size, rng, bits), rates, heard)[:, 0]
                 else:
                     found = training.optimise(optimiser, _gradients(model, *masked, batch_size, rng, bits), rates, updates, heard)
                 losses = np.append(losses, found)
@@ -231,17 +231,18 @@ def _gradients(
 
 
 def _packed_batches(
-    model: PackedWordPredictor, tokens: training.Tokens, words: np.ndarray, batch_size: int, rng
+    model: PackedWordPredictor, tokens: training.Tokens, words: np.ndarray, batch_size: int, rng, bits: str
 ) -> Callable[[], stacked.Packed]:
     """What gives the batches of an epoch, with the places to predict, what is there, and how many there are."""
     (_, size, _), (_, longest, _) = model.stack.words.shape, model.stack.positions.shape
+    lying = stacked.flash_fits(model.stack.words.device, stacked.precision(bits), model.stack.config)
     batches = training.epoch(tokens.lengths, batch_size, rng)
     targets = training.Tokens(words, tokens.offsets, -1)
     model.train()
 
     def batch() -> stacked.Packed:
         rows = batches.pop(0)
-        packed, there = stacked.pack(tokens, [rows], size, longest)
+        packed, there = stacked.pack(tokens, [rows], size, longest, lying)
         wanted = targets.take(rows).ids
         chosen = np.flatnonzero(wanted >= 0)
         rest = stacked.rounded(len(chosen)) - len(chosen)  # of places in vain, so that few batches lie differently

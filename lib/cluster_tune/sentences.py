@@ -13,7 +13,7 @@ from cluster_tune import stats
 from cluster_tune.errors import InputError
 from cluster_tune.tables import (
     CLUSTERINGS, CROSSED, FEW, FEWER, HURTS, KINDS, NONE, ONLY, OTHERS, PAPERS_WORD_EPOCHS, PARTLY, RECIPES, REFERENCE, REMAINS,
-    SEPARATION, TITLES, UNCLEAR, UNTRAINED, WORDS, beyond_half, budgets_of, counted_texts, crossed, difference, end,
+    SEPARATION, TITLES, UNCLEAR, UNTRAINED, WORDS, beyond_half, budgets_of, by_clustering, counted_texts, crossed, difference, end,
     further_passes, interval, judged, lead, number, p_value, percent, points, printed_effects, stage, thousands, whole,
 )  # fmt: skip
 
@@ -216,6 +216,21 @@ def parts_in_words(parts: pd.DataFrame) -> Prose:
         most = (part["seconds"] * part["number"]).idxmax()
         said.append(f"On {machine}, the parts of the profile `{profile}` sum up to about {time} with {encoder}, "
                     f"the largest part of it for {part.loc[most, 'what'].replace('an update ', 'updates ')}.")
+    return Prose(" ".join(said))
+
+
+def grid_in_words(measured: pd.DataFrame) -> Prose:
+    """How long the longest piece of a profile took that was computed in one go (`benchmarks/training_grid.csv`), each on its
+    machine."""
+    said = []
+    for row in measured.itertuples():
+        line = (f"On {row.machine}, {whole(row.processes)} process{'es' * (row.processes > 1)} at once computed "
+                f"{row.runs:,} of the {row.of:,} runs of `{row.profile}` in {number(row.seconds / 60)} minutes, "
+                "from the start of the first process to the last record, with the inter-training of "
+                f"{whole(row.on_clusters)} models on clusters and {whole(row.on_words)} on masked words")
+        if np.isfinite(row.by_parts):
+            line += f"; the parts of these, one after the other, sum up to {number(row.by_parts / 60)} minutes by the table"
+        said.append(f"{line}.")
     return Prose(" ".join(said))
 
 
@@ -1095,16 +1110,6 @@ def clusterings_in_words(
     best = (f"- Of {len(means)} data set{'s' * (len(means) > 1)} with runs of all three, the highest mean is that of "
             f"{_best(means, titles)}.")
     return Prose("\n".join([*lines, *([best] if len(means) else [])]))
-
-
-def by_clustering(runs: pd.DataFrame, published: pd.DataFrame, recipe: str) -> pd.DataFrame:
-    """Mean accuracy of IT:CLUST at the budget of Table 2 over the samples that all three clusterings have: a row a data
-    set of the paper, a column a clustering."""
-    budgets = runs["dataset"].map(budgets_of(published))
-    chosen = runs[(runs["setting"] == "clust") & (runs["recipe"] == recipe) & (runs["budget"] == budgets)]
-    wide = chosen.set_index(["dataset", "repetition", "clustering"])["accuracy"].unstack().reindex(columns=list(CLUSTERINGS))
-    means = wide.dropna().groupby("dataset").mean()
-    return means.reindex([name for name in budgets_of(published) if name in means.index])
 
 
 def _best(means: pd.DataFrame, titles: Mapping[str, str] | None) -> str:

@@ -29,6 +29,7 @@ PART = 131_072  # word pieces of all copies that go through the encoders togethe
 ATTENTION = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 LOOK = 25  # updates between two looks at the losses: to look is to wait for the GPU
 STEP = 8  # lengths are rounded up to it, long ones to an eighth or less of themselves: few layouts, each recorded once
+TILE = 128  # word pieces of a text that a kernel of flash attention takes at once: a lower limit saves it nothing
 
 
 def fits(encoder: nn.Module) -> bool:
@@ -37,6 +38,14 @@ def fits(encoder: nn.Module) -> bool:
     plain = getattr(config, "position_embedding_type", None) in (None, "absolute") and not getattr(config, "is_decoder", False)
     kind = config.model_type == "bert" and config.hidden_act == "gelu" and plain
     return kind and next(encoder.parameters()).device.type in DEVICES
+
+
+def flash_fits(where: torch.device, kind: torch.dtype, config) -> bool:
+    """Whether attention takes texts where they lie, end to end: flash attention does, in half precision on a newer GPU.
+    Elsewhere they are spread out first, to as many places a text as the longest one needs."""
+    able = where.type == "cuda" and torch.backends.cuda.is_flash_attention_available()
+    able = able and torch.cuda.get_device_capability(where) >= (8, 0)
+    return able and kind is not torch.float32 and config.hidden_size // config.num_attention_heads % 8 == 0
 
 
 Layout = tuple[tuple[int, ...], int, int]  # the sizes of a batch's parts, its `texts` and its `width`
@@ -68,8 +77,10 @@ class Packed:
 @dataclass(frozen=True)
 class Batch:
     """Word pieces of a batch for each of r copies, laid end to end: a row of t for every copy, its texts and then at least
-    one that belongs to none. For attention they are spread out to `width` places a text; `texts` is the most that a copy
-    has, and the others' missing ones are empty."""
+    one that belongs to none. `texts` is the most that a copy has, and the others' missing ones are empty.
+
+    For attention each text has `width` places to which it is spread out, or, where that takes texts as they lie, it has
+    so many word pieces at most; then `spread` and `packed` are empty, else `starts` is."""
 
     ids: torch.Tensor  # (r t,) int32, into the table of all copies
     positions: torch.Tensor  # (r t,) likewise
@@ -78,29 +89,38 @@ class Batch:
     text: torch.Tensor  # (r t,): the text of each word piece, counted over all copies, and r texts for none
     first: torch.Tensor  # (r texts,): the first word piece of each text
     lengths: torch.Tensor  # (r texts,)
+    starts: torch.Tensor  # (s + 1,): where each of s stretches begins, the texts and what lies behind them, and the end
     more: tuple[torch.Tensor, ...]
     texts: int
     width: int
+
+    def hidden(self, kind: torch.dtype) -> torch.Tensor:
+        """What to add to attention to the places of each text, (r texts, 1, 1, width): minus infinity to empty ones."""
+        empty = torch.arange(self.width, device=self.lengths.device) >= self.lengths.clamp(min=1)[:, None]
+        return torch.zeros(empty.shape, dtype=kind, device=empty.device).masked_fill_(empty, -math.inf)[:, None, None]
 
     @classmethod
     def of(cls, array: torch.Tensor, layout: Layout) -> "Batch":
         """The batch in an array of its parts, each a part of it still."""
         sizes, texts, width = layout
         fields = array.split(sizes)
-        return cls(*fields[:7], fields[7:], texts, width)
+        return cls(*fields[:8], fields[8:], texts, width)
 
 
 def pack(
-    tokens: training.Tokens, rows: Sequence[np.ndarray], words: int, positions: int
+    tokens: training.Tokens, rows: Sequence[np.ndarray], words: int, positions: int, lying: bool = False
 ) -> tuple[Packed, np.ndarray]:
     """The batch in which copy c has the texts `rows[c]` of `tokens`, where each copy's tables have so many words and
-    positions; and where each word piece of those texts, copy by copy, came to lie, (word pieces,)."""
+    positions, for attention to texts as they are `lying`, or spread out; and where each word piece of those texts, copy by
+    copy, came to lie, (word pieces,)."""
     copies, texts = len(rows), max(map(len, rows))
     chosen, lengths = np.zeros((copies, texts), np.int64), np.zeros((copies, texts), np.int64)
     for copy, some in enumerate(rows):
         chosen[copy, : len(some)] = some
         lengths[copy, : len(some)] = tokens.lengths[some]
-    total, width = rounded(lengths.sum(1).max() + 1), rounded(lengths.max() + 1)
+    total = rounded(lengths.sum(1).max() + 1)
+    width = TILE * -(-int(lengths.max()) // TILE) if lying else rounded(lengths.max() + 1)
+    stretches = _stretches(lengths, total, width) if lying else lengths[:0].ravel()
     starts = (lengths.cumsum(1) - lengths + total * np.arange(copies)[:, None]).ravel()
     lengths = lengths.ravel()
     text = np.repeat(np.arange(copies * texts), lengths)
@@ -110,13 +130,23 @@ def pack(
     parts = (
         _filled(size, 0, there, tokens.ids[tokens.offsets[chosen.ravel()][text] + within] + copy * words),
         _filled(size, 0, there, within + copy * positions),
-        _filled(copies * texts * width, none, place, there),
-        _filled(size, width - 1, there, place),  # the last place of the first text, which is always empty
+        there[:0] if lying else _filled(copies * texts * width, none, place, there),
+        there[:0] if lying else _filled(size, width - 1, there, place),  # the last place of the first text is always empty
         _filled(size, copies * texts, there, text),
         np.where(lengths > 0, starts, none),
         lengths,
+        stretches,
     )
     return Packed(parts, texts, width), there
+
+
+def _stretches(lengths: np.ndarray, total: int, width: int) -> np.ndarray:
+    """Where rows of `total` word pieces divide: each copy's texts, of `lengths` (copies, texts), and what is behind them in
+    pieces of at most `width`, so that attention leaves nothing out; some of them are empty."""
+    ends = lengths.cumsum(1)
+    behind = np.minimum(ends[:, -1:] + width * np.arange(1, -(-total // width) + 1), total)
+    ends = np.concatenate([ends, behind], 1) + total * np.arange(len(lengths))[:, None]
+    return np.concatenate([[0], ends.ravel()])
 
 
 def rounded(length: int) -> int:
@@ -196,8 +226,7 @@ class Stack(nn.Module):
         scale, shift = self.norm.unsqueeze(2).unbind(1)
         x = _normed(x.view(self.copies, -1, size) + self.kind, scale, shift, config.layer_norm_eps)
         x = functional.dropout(x, drop, self.training).to(kind)
-        empty = torch.arange(batch.width, device=x.device) >= batch.lengths.clamp(min=1)[:, None]
-        hidden = torch.zeros(empty.shape, dtype=kind, device=x.device).masked_fill_(empty, -math.inf)[:, None, None]
+        hidden = None if len(batch.starts) else batch.hidden(kind)
         for layer in range(config.num_hidden_layers):
             mine = weights[len(_LAYER) * layer :][: len(_LAYER)]
             inputs, inputs_bias, out, out_bias, scale, shift, up, up_bias, down, down_bias, scale2, shift2 = mine
@@ -208,11 +237,14 @@ class Stack(nn.Module):
             x = _normed(x + functional.dropout(y, drop, self.training), scale2, shift2, config.layer_norm_eps)
         return x
 
-    def _attention(self, inputs: torch.Tensor, batch: Batch, hidden: torch.Tensor) -> torch.Tensor:
+    def _attention(self, inputs: torch.Tensor, batch: Batch, hidden: torch.Tensor | None) -> torch.Tensor:
         heads, size = self.config.num_attention_heads, self.config.hidden_size
+        drop = self.config.attention_probs_dropout_prob if self.training else 0.0
+        if hidden is None:
+            parts = inputs.view(-1, 3, heads, size // heads).unbind(1)
+            return _flash(*parts, batch.starts, batch.width, drop).view(self.copies, -1, size)
         spread = _Moved.apply(inputs.view(-1, 3 * size), batch.spread, batch.packed)
         query, key, value = spread.view(-1, batch.width, 3, heads, size // heads).permute(2, 0, 3, 1, 4)
-        drop = self.config.attention_probs_dropout_prob if self.training else 0.0
         with sdpa_kernel(ATTENTION):
             y = functional.scaled_dot_product_attention(query, key, value, attn_mask=hidden, dropout_p=drop)
         y = y.transpose(1, 2).reshape(-1, size)
@@ -240,6 +272,12 @@ class Stack(nn.Module):
             for names, piece, shape in zip(self.names, pieces, self.shapes, strict=True):
                 for name, value in zip(names, piece.view(shape).chunk(len(names)), strict=True):
                     encoder.get_parameter(name).copy_(value)
+
+
+def _flash(query, key, value, starts: torch.Tensor, most: int, drop: float) -> torch.Tensor:
+    """Attention within stretches of at most `most` word pieces, see `Batch.starts`; queries, keys and values (t, heads, width of
+    a head). The operator beneath nested tensors' attention: `torch.nn.attention.varlen` knows no dropout."""
+    return torch.ops.aten._flash_attention_forward(query, key, value, starts, starts, most, most, drop, False, False)[0]
 
 
 def _linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
@@ -316,7 +354,7 @@ def fine_tune(
         for copy in range(copies):
             queues[copy] = queues[copy] or training.epoch(tokens[copy].lengths, batch_size, rngs[copy])
         rows = [queue.pop(0) + n * copy for copy, queue in enumerate(queues)]
-        batch, _ = pack(together, rows, *sizes)
+        batch, _ = pack(together, rows, *sizes, flash_fits(where, kind, encoder.config))
         wanted = np.full((copies, batch.texts), -100)
         for copy, some in enumerate(rows):
             wanted[copy, : len(some)] = targets[some]
@@ -464,7 +502,8 @@ def predict(model: Classifiers, tokens: training.Tokens, bits: str = "fp32") -> 
     while len(order):
         size = max(1, most // stack.copies // rounded(tokens.lengths[order[0]] + 1))
         try:
-            batch, _ = pack(tokens, [order[:size]] * stack.copies, words.shape[1], stack.positions.shape[1])
+            sizes = words.shape[1], stack.positions.shape[1]
+            batch, _ = pack(tokens, [order[:size]] * stack.copies, *sizes, flash_fits(where, kind, stack.config))
             outputs.append(model(Batch.of(batch.array.to(where), batch.layout), kind, weights, words))
         except torch.OutOfMemoryError:
             if size == 1:

@@ -441,7 +441,7 @@ def ed(embeddings: np.ndarray, labels: Sequence) -> float:
     The micro average. The paper prints c_i for the centroid; the one of the class of i is meant.
     """
     points, codes = _coded(embeddings, labels)
-    return float(_distances(points, codes).mean())
+    return float(_distances(points, codes, _members(codes)).mean())
 
 
 def dispersion(embeddings: np.ndarray, labels: Sequence, n: int = 1000, seed: int = 0) -> Dispersion:
@@ -452,9 +452,10 @@ def dispersion(embeddings: np.ndarray, labels: Sequence, n: int = 1000, seed: in
     points, codes = _coded(embeddings, labels)
     raw = np.asarray(embeddings, float)  # cosines and lengths are from the origin, which distances do not know
     norms = np.linalg.norm(raw, axis=1)
+    units = raw / np.where(norms, norms, 1)[:, None]
     rng = np.random.default_rng(seed)
-    observed = _averages(points, raw, norms, codes)
-    permuted = np.array([_averages(points, raw, norms, rng.permutation(codes)) for _ in range(n)])
+    observed = _averages(points, raw, units, codes)
+    permuted = np.array([_averages(points, raw, units, rng.permutation(codes)) for _ in range(n)])
     means = permuted.mean(axis=0)
     p = (1 + int((permuted[:, 0] <= observed[0]).sum())) / (1 + n)
     ned, macro, cosine = (float(found / mean) if mean else float("nan") for found, mean in zip(observed, means, strict=True))
@@ -522,35 +523,34 @@ def _coded(embeddings: np.ndarray, labels: Sequence) -> tuple[np.ndarray, np.nda
     return points - points.mean(axis=0), codes  # centred, so that the squares below lose no digits
 
 
-def _averages(points: np.ndarray, raw: np.ndarray, norms: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Of the distances from the own class's centroid: their mean, the mean of the classes' means, and the mean by cosine."""
-    distances = _distances(points, codes)
+def _averages(points: np.ndarray, raw: np.ndarray, units: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Of the distances from the own class's centroid: their mean, the mean of the classes' means, and the mean by cosine.
+    `raw` are the vectors from the origin, `units` the same with a length of 1, `points` from their mean."""
+    members = _members(codes)
+    distances = _distances(points, codes, members)
     macro = (np.bincount(codes, distances) / np.bincount(codes)).mean()
-    return np.array([distances.mean(), macro, _cosine_distance(raw, norms, codes)])
+    return np.array([distances.mean(), macro, _cosine_distance(members @ raw, members @ units, len(raw))])
 
 
-def _distances(points: np.ndarray, codes: np.ndarray) -> np.ndarray:
+def _distances(points: np.ndarray, codes: np.ndarray, members: sparse.csr_array) -> np.ndarray:
     """|e - c|^2 = e.e - 2 e.c + c.c, (n,): a product of matrices, without an (n, d) array of centroids."""
-    centroids = _sums(points, codes) / np.bincount(codes)[:, None]
+    centroids = members @ points / np.bincount(codes)[:, None]
     nearness = np.take_along_axis(points @ centroids.T, codes[:, None], axis=1)[:, 0]
     squares = np.einsum("ij,ij->i", points, points) - 2 * nearness
     squares += np.einsum("ij,ij->i", centroids, centroids)[codes]
     return np.sqrt(squares.clip(0))
 
 
-def _cosine_distance(raw: np.ndarray, norms: np.ndarray, codes: np.ndarray) -> float:
-    """The mean of 1 - cos(e, c); vectors without a length count as at right angles to everything. Over a class, e/|e| add up
-    to a vector whose product with c/|c| is the sum of the cosines."""
-    directions = _sums(raw / np.where(norms, norms, 1)[:, None], codes)
-    sums = _sums(raw, codes)
+def _cosine_distance(sums: np.ndarray, directions: np.ndarray, n: int) -> float:
+    """The mean of 1 - cos(e, c) of n vectors, given each class's sum of them and of e/|e|, (classes, d), whose product with
+    c/|c| is the sum of the cosines. Vectors without a length count as at right angles to everything."""
     lengths = np.linalg.norm(sums, axis=1)
-    return float(1 - (np.einsum("ij,ij->i", directions, sums) / np.where(lengths, lengths, 1)).sum() / len(raw))
+    return float(1 - (np.einsum("ij,ij->i", directions, sums) / np.where(lengths, lengths, 1)).sum() / n)
 
 
-def _sums(points: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """The sum of each class's points, (classes, d)."""
-    n = len(points)
-    return sparse.csr_array((np.ones(n), (codes, np.arange(n)))) @ points
+def _members(codes: np.ndarray) -> sparse.csr_array:
+    """(classes, n): 1 for the points of each class, so that its product with them has the sum of each class's."""
+    return sparse.csr_array((np.ones(len(codes)), (codes, np.arange(len(codes)))))
 
 
 # --- Two implementations of the same thing -------------------------------------------------------------------------

@@ -168,6 +168,16 @@ def budgets_of(published: pd.DataFrame) -> dict[str, int]:
     return dict(zip(printed["dataset"], printed["budget"].astype(int), strict=True))
 
 
+def by_clustering(runs: pd.DataFrame, published: pd.DataFrame, recipe: str) -> pd.DataFrame:
+    """Mean accuracy of IT:CLUST at the budget of Table 2 over the samples that all three clusterings have: a row a data
+    set of the paper, a column a clustering."""
+    budgets = runs["dataset"].map(budgets_of(published))
+    chosen = runs[(runs["setting"] == "clust") & (runs["recipe"] == recipe) & (runs["budget"] == budgets)]
+    wide = chosen.set_index(["dataset", "repetition", "clustering"])["accuracy"].unstack().reindex(columns=list(CLUSTERINGS))
+    means = wide.dropna().groupby("dataset").mean()
+    return means.reindex([name for name in budgets_of(published) if name in means.index])
+
+
 def printed_effects(published: pd.DataFrame) -> pd.DataFrame:
     """Table 2 as printed in the shape of `stats.effects`; gains and reductions are worked out from its accuracies."""
     printed = published.dropna(subset="budget")

@@ -501,12 +501,12 @@ def _diminishes(e: Evidence, claim: Claim, recipe: str) -> Found | None:
 
 def _largest_block(wide: pd.DataFrame) -> pd.DataFrame:
     """Of data sets in rows and budgets in columns: those of both that leave no gap, the most cells of them, with the smallest
-    budget."""
+    budget; `FEW` of each if that can be."""
     if wide.empty:
         return wide
     least, *more = sorted(wide.columns)
     chosen = ([least, *others] for count in range(len(more) + 1) for others in combinations(more, count))
-    return max((wide[budgets].dropna() for budgets in chosen), key=lambda block: (block.size, len(block)))
+    return max((wide[budgets].dropna() for budgets in chosen), key=lambda block: (min(block.shape) >= FEW, block.size, len(block)))
 
 
 def _safe(e: Evidence, claim: Claim, recipe: str) -> Found | None:
@@ -532,7 +532,7 @@ def _clusterings(e: Evidence, claim: Claim, recipe: str) -> Found | None:
     """In how many data sets inter-training on sIB's clusters is ahead of both k-means at the budget of Table 2 on the samples
     that all three have, and whether in most; undecided where its lead over one of them, in the mean over data sets, may be
     nothing."""
-    means = sentences.by_clustering(e.runs, e.printed, recipe)
+    means = tables.by_clustering(e.runs, e.printed, recipe)
     if 2 * len(means) < len(e.sizes):  # "most data sets" is nothing that a few of them can tell
         return None
     best = int((means.idxmax(axis=1) == "sib").sum())
