@@ -47,6 +47,8 @@ def test_recipes_in_words_and_how_often_masked_words_were_seen():
     said = sentences.word_epochs_in_words(frame, {"a": "Set A"})
     assert "for 5 passes (Set A) and 1 pass (b) here, where the paper's were for 30." in said
     assert "No model" in sentences.word_epochs_in_words(frame[:1])
+    said = sentences.word_epochs_in_words(frame.assign(mlm_epochs=30))
+    assert said == "All models of IT:MLM and IT:MLM+CLUST were trained on masked words for as many passes as the paper's, 30."
 
 
 def test_verdicts_of_several_data_sets_each_at_its_budget():
@@ -556,10 +558,11 @@ def test_what_runs_were_computed_on():
     said = sentences.devices_in_words(some)
     assert said.startswith("2 of these runs were computed on processors and 1 on a graphics card (NVIDIA X). Each kind")
     assert ("under one recipe were computed on the same kind and in the same precision, two recipes may not have been. "
-            "Along the learning curves of some") in said
+            "Along some learning curves the kind changes") in said
     assert said.endswith("their runs with 64 labels are on a card.")
     crossing = sentences.devices_in_words(pd.concat([some, runs([0.1, 0.2], "clust").assign(device="cpu", precision="bf16")]))
-    assert "for 1 of 3 pairs of a sample and a recipe the settings were computed on different kinds" in crossing
+    assert ("for 1 of 3 pairs of a sample and a recipe the settings were computed on different kinds, or in different precisions "
+            "(IT:CLUST otherwise than plain). Along some learning curves") in crossing
     assert "precision (fp32)" not in crossing
     finer = pd.concat([some, runs([0.1, 0.2], "clust").assign(device=["NVIDIA X", "cpu"], precision=["bf16", "fp32"])])
     told = sentences.devices_in_words(finer)

@@ -123,6 +123,9 @@ def word_epochs_in_words(frame: pd.DataFrame, titles: Mapping[str, str] | None =
     if masked.empty:
         return Prose("No model was trained on masked words here so far.")
     groups = masked.groupby("mlm_epochs")["dataset"].unique().sort_index(ascending=False)
+    if list(groups.index) == [PAPERS_WORD_EPOCHS]:
+        return Prose("All models of IT:MLM and IT:MLM+CLUST were trained on masked words for as many passes as the paper's, "
+                     f"{PAPERS_WORD_EPOCHS}.")
     told = [f"{int(epochs)} {'pass' if epochs == 1 else 'passes'} ({listed([(titles or {}).get(name, name) for name in names])})"
             for epochs, names in groups.items()]
     return Prose(f"The models of IT:MLM and IT:MLM+CLUST were trained on masked words for {listed(told)} here, where the paper's "
@@ -143,15 +146,19 @@ def devices_in_words(runs: pd.DataFrame) -> Prose:
            if 0 < single < len(runs) else "")
     ways = runs.assign(way=runs["device"] + runs["precision"])
     kinds = ways.groupby(["dataset", "recipe", "budget", "repetition"])["way"].nunique()
-    along = runs.groupby(["dataset", "recipe"])["device"].nunique()
     mixed = int((kinds > 1).sum())
+    plain = ways[ways["setting"] == "base"].groupby(["dataset", "recipe", "budget", "repetition"])["way"].first().rename("plain")
+    beside = ways.merge(plain.reset_index())
+    otherwise = [TITLES[key] for key in dict.fromkeys(beside.loc[beside["way"] != beside["plain"], "setting"].sort_values())]
+    which = f" ({listed(otherwise)} otherwise than {TITLES['base']})" if otherwise else ""
     apart = (f"for {mixed} of {len(kinds)} pairs of a sample and a recipe the settings were computed on different kinds, or in "
-             "different precisions" if mixed else
+             f"different precisions{which}" if mixed else
              "all settings of one sample of labels under one recipe were computed on the same kind and in the same precision, two "
              "recipes may not have been")
-    on_card = listed(sorted({str(budget) for name, recipe in along.index[along > 1] for budget in runs.loc[
-        (runs["dataset"] == name) & (runs["recipe"] == recipe) & (runs["device"] != "cpu"), "budget"]}, key=int))
-    bend = (" Along the learning curves of some data sets the kind changes, and with it the inter-trained model: their runs with "
+    curves = runs.groupby(["dataset", "setting", "clustering", "recipe"])
+    crossing = runs[(curves["device"].transform("nunique") > 1) & (runs["device"] != "cpu")]
+    on_card = listed([str(budget) for budget in sorted(crossing["budget"].unique())])
+    bend = (" Along some learning curves the kind changes, and with it the inter-trained model: their runs with "
             f"{on_card} labels are on a card.") if on_card else ""
     return Prose(f"{listed(told)}.{how} Each kind of device, and each precision, has inter-trained models of its own, from the "
                  f"same seed; {apart}.{bend}")
