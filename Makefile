@@ -47,8 +47,9 @@ pdf: $(READY) ## print the whole book to one PDF (needs Chromium or Chrome)
 	if [ ! -s $(PDF) ]; then echo "$$found did not print the book; its words are in $(BUILD)/print/log" >&2; exit 2; fi
 	@echo "The book is at file://$(CURDIR)/$(PDF)"
 
-test: $(READY) ## all tests: stale pages, the library, then every notebook and page against its stored outputs
+test: $(READY) ## all tests: stale pages, style, the library, then every notebook and page against its stored outputs
 	$(BIN)/cluster-tune check
+	$(BIN)/ruff check lib tests benchmarks setup.py
 	OMP_NUM_THREADS=1 $(PYTEST) $(PARALLEL) tests
 	@echo "Templates, each from nothing, and the first run with its template's results:"
 	@set -e; for file in notebooks/*.ipynb; do \
