@@ -428,15 +428,19 @@ def grid(profile: str, processes: int) -> pd.DataFrame:
 
     before = set(experiment.survey(design.runs(profile))[1])
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "cluster_tune", "grid", "--profile", profile, "--processes", str(processes)], check=True)
+    command = [sys.executable, "-m", "cluster_tune", "grid", "--profile", profile, "--processes", str(processes)]
+    ended = subprocess.run(command).returncode
     seconds = time.perf_counter() - began
+    if ended:  # as where a data set is not there: the rest was computed, and is measured
+        print(f"grid: ended with {ended}, see above", flush=True)
     wanted, after, _ = experiment.survey(design.runs(profile))
     return timed(profile, [run for run in after if run not in before], len(wanted), processes, seconds)
 
 
 def timed(profile: str, done: list, of: int, processes: int, seconds: float) -> pd.DataFrame:
     """A row for the runs that were `done` in so many seconds, of a profile of so many runs: how many, from how many
-    inter-trained models, and the seconds of their parts on this machine, one after the other, where these were measured."""
+    inter-trained models, and the seconds of their parts on this machine, one after the other, where these were measured. It
+    takes no weights to be there before."""
     from cluster_tune import design
 
     if not done:

@@ -270,9 +270,10 @@ class Recorded:
         self.loss.copy_(self.compute())
 
 
-def learned(encoder, tokens, labels, **how):
-    """The losses of forty updates of two copies."""
-    return stacked.fine_tune(encoder, "mean", [tokens] * 2, [labels] * 2, 2, seeds=[1, 2], **HOW | {"updates": 40} | how)[1]
+def learned(encoder, tokens, labels, copies=2, **how):
+    """The losses of forty updates of so many copies."""
+    how = HOW | {"updates": 40, "seeds": range(1, copies + 1)} | how
+    return stacked.fine_tune(encoder, "mean", [tokens] * copies, [labels] * copies, 2, **how)[1]
 
 
 def set_recording(monkeypatch, recording):
@@ -316,24 +317,41 @@ def test_lengths_are_rounded_up_by_an_eighth_at_most(length):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
 @pytest.mark.parametrize("bits", ["fp32", "bf16"])
-def test_on_a_gpu_what_is_played_back_is_what_was_recorded(tiny_folder, tokens, labels, monkeypatch, bits):
+@pytest.mark.parametrize("copies", [1, 2])
+def test_on_a_gpu_what_is_played_back_is_what_was_recorded(tiny_folder, tokens, labels, monkeypatch, bits, copies):
     encoder = encoders.model(encoders.resolve(str(tiny_folder))).cuda()
-    found = learned(encoder, tokens, labels, bits=bits)
+    found = learned(encoder, tokens, labels, copies, bits=bits)
     set_recording(monkeypatch, False)
-    expected = learned(encoder, tokens, labels, bits=bits)
+    expected = learned(encoder, tokens, labels, copies, bits=bits)
     np.testing.assert_allclose(found, expected, atol=1e-4 if bits == "fp32" else 3e-2)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="flash attention needs a GPU")
 @pytest.mark.parametrize("recording", [False, True])
-def test_on_a_gpu_texts_as_they_lie_are_read_as_spread_out(tokens, labels, monkeypatch, recording):
+@pytest.mark.parametrize("copies", [1, 2])
+def test_on_a_gpu_texts_as_they_lie_are_read_as_spread_out(tokens, labels, monkeypatch, recording, copies):
+    torch.manual_seed(0)
     shape = {"num_hidden_layers": 2, "hidden_size": 64, "num_attention_heads": 2, "intermediate_size": 128}
     encoder = without_dropout(BertModel(BertConfig(**shape, vocab_size=int(tokens.ids.max()) + 1))).cuda()
     set_recording(monkeypatch, recording)
     assert stacked.flash_fits(encoder.device, torch.bfloat16, encoder.config)
-    found = learned(encoder, tokens, labels, bits="bf16")
+    found = learned(encoder, tokens, labels, copies, bits="bf16")
     monkeypatch.setattr(stacked, "flash_fits", lambda *_: False)
-    np.testing.assert_allclose(found, learned(encoder, tokens, labels, bits="bf16"), atol=3e-2)
+    np.testing.assert_allclose(found, learned(encoder, tokens, labels, copies, bits="bf16"), atol=3e-2)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="a GPU that lags behind needs a GPU")
+@pytest.mark.parametrize("copies", [1, 2])
+def test_on_a_gpu_that_lags_behind_the_same_is_learned(tiny_folder, tokens, labels, monkeypatch, copies):
+    encoder = without_dropout(encoders.model(encoders.resolve(str(tiny_folder)))).cuda()
+    expected, update = learned(encoder, tokens, labels, copies, bits="bf16"), stacked.Updates._update
+
+    def late(self, batch):
+        torch.cuda._sleep(20_000_000)  # cycles, some ten milliseconds
+        return update(self, batch)
+
+    monkeypatch.setattr(stacked.Updates, "_update", late)
+    np.testing.assert_allclose(learned(encoder, tokens, labels, copies, bits="bf16"), expected, atol=3e-2)
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError("CUDA error: out of memory")])

@@ -335,7 +335,7 @@ def test_a_gpu_beyond_the_last_is_told(monkeypatch):
 def test_a_share_of_a_gpu_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    for name, share in (("auto", "15"), ("cuda", "10"), ("cuda:0", "1e2")):
+    for name, share in (("auto", "15"), ("cuda", "10"), ("cuda:0", "99.5")):
         monkeypatch.setenv("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", share)
         with pytest.raises(InputError, match=f"CUDA_MPS_ACTIVE_THREAD_PERCENTAGE is {share}.*; unset it, or use --device cpu"):
             training.device(name)

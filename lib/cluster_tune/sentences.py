@@ -227,8 +227,7 @@ def parts_in_words(parts: pd.DataFrame) -> Prose:
 
 
 def grid_in_words(measured: pd.DataFrame) -> Prose:
-    """How long the longest piece of a profile took that was computed in one go (`benchmarks/training_grid.csv`), each on its
-    machine."""
+    """How long pieces of a profile took that were computed in one go (`benchmarks/training_grid.csv`), each on its machine."""
     said = []
     for row in measured.itertuples():
         line = (f"On {row.machine}, {whole(row.processes)} process{'es' * (row.processes > 1)} at once computed "

@@ -29,6 +29,7 @@ PART = 131_072  # word pieces of all copies that go through the encoders togethe
 ATTENTION = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 LOOK = 25  # updates between two looks at the losses: to look is to wait for the GPU
 STEP = 8  # lengths are rounded up to it, long ones to an eighth or less of themselves: few layouts, each recorded once
+WIDEST = 256  # a head that flash attention can take
 TILE = 128  # word pieces of a text that a kernel of flash attention takes at once: a lower limit saves it nothing
 
 
@@ -45,7 +46,8 @@ def flash_fits(where: torch.device, kind: torch.dtype, config) -> bool:
     Elsewhere they are spread out first, to as many places a text as the longest one needs."""
     able = where.type == "cuda" and torch.backends.cuda.is_flash_attention_available()
     able = able and torch.cuda.get_device_capability(where) >= (8, 0)
-    return able and kind is not torch.float32 and config.hidden_size // config.num_attention_heads % 8 == 0
+    head = config.hidden_size // config.num_attention_heads
+    return able and kind is not torch.float32 and head % 8 == 0 and head <= WIDEST
 
 
 Layout = tuple[tuple[int, ...], int, int]  # the sizes of a batch's parts, its `texts` and its `width`
@@ -415,6 +417,8 @@ class Updates:
         self._forget()
 
     def _forget(self) -> None:
+        """Give all graphs' memory back, together: one alone would take a workspace that the others still use."""
+        self._wait()
         self.recorded.clear()
         self.pool = None
         torch.cuda.empty_cache()
@@ -455,15 +459,23 @@ class Updates:
         if layout not in self.seen:  # kernels are loaded, and the optimiser's averages made: that is not to be recorded
             loss = self._step(array, layout)
             self.seen.add(layout)
+            self._wait()
             torch.cuda.empty_cache()
             return loss
         with _told_alike():
             if layout not in self.recorded:
                 self.recorded[layout] = self._record(layout)
             graph, inputs, loss = self.recorded[layout]
+            told = torch.empty_like(loss)  # before it is played: what fails for want of memory is done again, unrecorded
             inputs.copy_(array)
             graph.replay()
-        return loss.clone()  # at once: another graph of the pool may use its memory
+            told.copy_(loss)  # at once: another graph of the pool may use its memory
+        return told
+
+    def _wait(self) -> None:
+        """Until the device has done all that it was given, as PyTorch has it before memory is given back or a graph recorded."""
+        if self.where.type == "cuda":
+            torch.cuda.synchronize(self.where)
 
     def _step(self, array: torch.Tensor, layout: Layout) -> torch.Tensor:
         loss = self.losses(Batch.of(array, layout))
@@ -475,6 +487,7 @@ class Updates:
     def _record(self, layout: Layout) -> tuple[torch.cuda.CUDAGraph, torch.Tensor, torch.Tensor]:
         """The kernels of an update, which are not started yet, the array that they read and the losses that they write."""
         graph, inputs = torch.cuda.CUDAGraph(), torch.zeros(sum(layout[0]), dtype=torch.int32, device=self.where)
+        self._wait()
         aside = _aside(self.where)
         aside.wait_stream(torch.cuda.current_stream(self.where))
         with torch.cuda.stream(aside):

@@ -178,9 +178,9 @@ SHARE = "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"
 
 
 def _refuse_a_share() -> None:
-    """InputError where NVIDIA's Multi-Process Service gives this process a share of the card. With 15 % of an H200, 11 of 13
-    models learned next to nothing of their clusters, or lost their numbers, and nothing told of it; 35 beside them with the
-    whole card learned as anywhere. The cause is not known."""
+    """InputError where the environment asks NVIDIA's Multi-Process Service for a share of the card. With 15 % of an H200, 11 of
+    13 models learned next to nothing of their clusters, or lost their numbers, and nothing told of it; 35 beside them with the
+    whole card learned as anywhere. The cause is not known. A share that the service itself was given is not seen here."""
     share = os.environ.get(SHARE, "").strip()
     if share and not re.fullmatch(r"100(\.0*)?", share):
         raise InputError(f"{SHARE} is {share}: with a share of a graphics card models were seen to learn wrong; unset it, or use "
