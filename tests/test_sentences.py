@@ -626,7 +626,7 @@ def test_what_was_computed_in_one_go():
     said = sentences.grid_in_words(measured)
     assert "On 1 card, 20 processes at once computed 1,836 of the 3,605 runs of `paper` in 8.2 minutes" in said
     assert "of 46 models on clusters and 9 on masked words; the parts of these, one after the other, sum up to 20.0 minutes" in said
-    assert "On 2 cores, X, 1 process at once computed 40 of the 3,605 runs of `paper` in 1.0 minutes, from the start" in said
+    assert "On 2 cores, X, 1 process computed 40 of the 3,605 runs of `paper` in 1.0 minutes, from the start" in said
     assert said.endswith("to the last record, with the inter-training of 2 models on clusters and 0 on masked words.")
 
 

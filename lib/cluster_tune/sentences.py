@@ -230,7 +230,7 @@ def grid_in_words(measured: pd.DataFrame) -> Prose:
     """How long pieces of a profile took that were computed in one go (`benchmarks/training_grid.csv`), each on its machine."""
     said = []
     for row in measured.itertuples():
-        line = (f"On {row.machine}, {whole(row.processes)} process{'es' * (row.processes > 1)} at once computed "
+        line = (f"On {row.machine}, {whole(row.processes)} process{'es at once' * (row.processes > 1)} computed "
                 f"{row.runs:,} of the {row.of:,} runs of `{row.profile}` in {number(row.seconds / 60)} minutes, "
                 "from the start of the first process to the last record, with the inter-training of "
                 f"{whole(row.on_clusters)} models on clusters and {whole(row.on_words)} on masked words")

@@ -351,12 +351,13 @@ def fine_tune(
     targets = np.concatenate(labels).astype(np.int64)
     rngs, queues = [np.random.default_rng(seed) for seed in seeds], [[] for _ in seeds]
     sizes, kind = (len(used), encoder.config.max_position_embeddings), precision(bits)
+    lying = flash_fits(where, kind, encoder.config)
 
     def batches() -> Packed:
         for copy in range(copies):
             queues[copy] = queues[copy] or training.epoch(tokens[copy].lengths, batch_size, rngs[copy])
         rows = [queue.pop(0) + n * copy for copy, queue in enumerate(queues)]
-        batch, _ = pack(together, rows, *sizes, flash_fits(where, kind, encoder.config))
+        batch, _ = pack(together, rows, *sizes, lying)
         wanted = np.full((copies, batch.texts), -100)
         for copy, some in enumerate(rows):
             wanted[copy, : len(some)] = targets[some]
@@ -511,12 +512,11 @@ def predict(model: Classifiers, tokens: training.Tokens, bits: str = "fp32") -> 
     model.eval()
     stack, where, kind, most = model.stack, model.weight.device, precision(bits), PART
     weights, words, order = stack.weights(kind), stack.whole(), np.argsort(-tokens.lengths, kind="stable")
-    outputs, parts = [], []
+    outputs, parts, lying = [], [], flash_fits(where, kind, stack.config)
     while len(order):
         size = max(1, most // stack.copies // rounded(tokens.lengths[order[0]] + 1))
         try:
-            sizes = words.shape[1], stack.positions.shape[1]
-            batch, _ = pack(tokens, [order[:size]] * stack.copies, *sizes, flash_fits(where, kind, stack.config))
+            batch, _ = pack(tokens, [order[:size]] * stack.copies, words.shape[1], stack.positions.shape[1], lying)
             outputs.append(model(Batch.of(batch.array.to(where), batch.layout), kind, weights, words))
         except torch.OutOfMemoryError:
             if size == 1:

@@ -23,6 +23,7 @@ POOL = 32  # batches drawn together and then sorted by length: little padding, a
 PART = {"cpu": 2048, "cuda": 65536}  # word pieces, padding included, that go through the encoder together
 STEP = 4  # widths are rounded up to it: each new shape costs a kernel of its own, in time and in memory
 DROPOUT = 0.1
+SHARE = "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"  # of a GPU, for this process
 FIRST = 100  # a padding's number up to which it is kept in a small vocabulary
 SPELLED_OUT = ("bert", "roberta", "xlm-roberta", "electra")  # kinds of encoder whose attention this module can spell out
 
@@ -172,9 +173,6 @@ def device(name: str = "auto") -> torch.device:
     if (found.index or 0) >= max(1, torch.cuda.device_count()):
         raise InputError(f"device '{name}' asked for, but torch sees {torch.cuda.device_count()} of them; they count from 0")
     return found
-
-
-SHARE = "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"
 
 
 def _refuse_a_share() -> None:
