@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cluster_tune import datasets, design, encoders, experiment, glove, paths, reference, results
+from cluster_tune import datasets, design, encoders, experiment, glove, paths, reference, results, training
 from cluster_tune.errors import CannotWrite, InputError
 from cluster_tune.progress import Progress
 
@@ -282,6 +282,37 @@ def test_kept_weights_serve_an_empty_store_and_bring_their_losses(words, ensure,
     ensure(words, changes=LEARNED, keep_models=True)
     assert len(events(heard, "run")) == 2 and not any("inter-training" in facts["what"] for facts in events(heard, "update"))
     pd.testing.assert_frame_equal(results.table("losses", dataset="sea_and_sky"), losses)
+
+
+def test_texts_are_tokenised_once_for_all_processes_that_work_on_them(asked, ensure, monkeypatch):
+    ensure(asked[:2])
+    first = results.load().set_index("run_id")["accuracy"]
+    shutil.rmtree(paths.results() / "runs")
+    with monkeypatch.context() as without:
+        without.setattr(training, "tokenise", None)
+        ensure(asked[:2])
+    assert results.load().set_index("run_id")["accuracy"].to_dict() == first.to_dict()
+
+
+@pytest.mark.parametrize("damage", [lambda whole: b"", lambda whole: whole[:100], lambda whole: whole[:-100] + bytes(100)])
+def test_damaged_word_pieces_are_made_anew(asked, ensure, damage):
+    ensure(asked[:2])
+    first = results.load().set_index("run_id")["accuracy"]
+    shutil.rmtree(paths.results() / "runs")
+    files = {file: file.read_bytes() for file in (paths.data() / "tokens").glob("*.npz")}
+    assert len(files) == 2
+    for file, whole in files.items():
+        file.write_bytes(damage(whole))
+    ensure(asked[:2])
+    assert results.load().set_index("run_id")["accuracy"].to_dict() == first.to_dict()
+    assert {file: file.read_bytes() for file in files} == files
+
+
+def test_word_pieces_that_cannot_be_kept_do_not_stop_anything(asked, ensure):
+    paths.writable(paths.data())
+    (paths.data() / "tokens").write_text("no folder")
+    ensure(asked[:2])
+    assert len(results.load()) == 2
 
 
 def test_what_can_be_made_again_is_made_again_where_it_is_damaged(words, ensure, heard):

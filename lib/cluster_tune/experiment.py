@@ -12,6 +12,8 @@ import io
 import json
 import platform
 import time
+import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
@@ -298,6 +300,25 @@ def _partition(file: Path) -> np.ndarray | None:
         return None
 
 
+def _word_pieces(file: Path, texts: int):
+    """Stored word pieces of so many texts; None where there are none, or they are not whole."""
+    from cluster_tune import training
+
+    try:
+        with np.load(file) as parts:
+            found = training.Tokens(parts["ids"], parts["offsets"], int(parts["pad"]))
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
+        return None
+    return found if len(found) == texts and found.offsets[-1] == len(found.ids) else None
+
+
+def _stored(arrays: dict) -> bytes:
+    """Arrays as the content of an .npz file."""
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    return content.getvalue()
+
+
 class _Study:
     """One data set with one encoder: what its runs share, made when first needed."""
 
@@ -377,13 +398,24 @@ class _Study:
     # ---- what all runs share
 
     def tokens(self, split: str, max_length: int):
-        """The word pieces of a split, cut at `max_length`."""
+        """The word pieces of a split, cut at `max_length`: made once, whichever process needs them first, and kept. Where
+        nothing can be kept, each process makes its own."""
         from cluster_tune import training
 
         if (split, max_length) not in self.tokenised:
-            texts = getattr(self.data, split)["text"]
-            self.tokenised[split, max_length] = training.tokenise(self.machine.tokenizer, texts, max_length)
+            file, texts = self._tokens_file(split, max_length), getattr(self.data, split)["text"]
+            with claims.waiting(file.stem):
+                if (found := _word_pieces(file, len(texts))) is None:
+                    found = training.tokenise(self.machine.tokenizer, texts, max_length)
+                    with contextlib.suppress(CannotWrite):
+                        results.write_atomically(file, _stored(asdict(found)))
+            self.tokenised[split, max_length] = found
         return self.tokenised[split, max_length]
+
+    def _tokens_file(self, split: str, max_length: int) -> Path:
+        what = {"split": split, "max_length": max_length, "data": self.data.fingerprint, "weights": self.machine.fingerprint}
+        what |= {package: importlib.metadata.version(package) for package in ("tokenizers", "transformers")}
+        return paths.data() / "tokens" / f"{results.identity(what)}.npz"
 
     def _tables_keys(self, keys: dict[str, str] | None) -> dict[str, str]:
         """The keys of a table of this data set, or of one of its starting points with one of so many epochs of masked words."""
