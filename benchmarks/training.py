@@ -442,8 +442,8 @@ def grid(profile: str, processes: int, datasets: str = "") -> pd.DataFrame:
 
 def timed(profile: str, done: list, of: int, processes: int, seconds: float) -> pd.DataFrame:
     """A row for the runs that were `done` in so many seconds, of a profile of so many runs: how many, from how many
-    inter-trained models, and the seconds of their parts on this machine, one after the other, where these were measured. It
-    takes no weights to be there before."""
+    inter-trained models, and the seconds of their parts on this machine, one after the other, and of all the profile's, where
+    these were measured. It takes no weights to be there before."""
     from cluster_tune import design
 
     if not done:
@@ -457,11 +457,11 @@ def timed(profile: str, done: list, of: int, processes: int, seconds: float) -> 
     }]))  # fmt: skip
     measured = pd.read_csv(HERE / "training_parts.csv")
     measured = measured[(measured["encoder"] == SHAPES["minilm"]) & (measured["machine"] == row["machine"][0])]
-    by_parts = float("nan")
-    if not measured.empty:
-        number = parts_of(done, measured["dataset"].iloc[0])
-        by_parts = (measured["seconds"] * measured["what"].map(number)).sum()
-    return row.assign(by_parts=by_parts)
+    sums = {"by_parts": done, "by_parts_of": design.runs(profile)}
+    for name, runs in sums.items():
+        number = parts_of(runs, measured["dataset"].iloc[0]) if len(measured) else {}
+        row[name] = (measured["seconds"] * measured["what"].map(number)).sum() if number else float("nan")
+    return row
 
 
 def stamped(frame: pd.DataFrame) -> pd.DataFrame:

@@ -253,7 +253,7 @@ def test_updates_have_a_line_and_the_paper_s_recipe_a_hollow_mark():
     frame = frame.assign(updates=[design.RECIPES[name].updates(64) for name in frame["recipe"]])
     figure = figures.updates_curves(frame, ["a", "b"], [64, 256], {"a": "Set A"})
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
-        "Set A, 64 labels", "b, 64 labels", "Set A, 256 labels", "b, 256 labels"]
+        "Set A, 64 labels", "Set A, 256 labels", "b, 64 labels", "b, 256 labels"]
     plain, _ = figure.axes[0].containers
     assert list(plain[0].get_xdata()) == [10, 40, 100, 160, 640]
     mean = 100 * frame.query("setting == 'base' and recipe == 'updates-40'")["accuracy"].mean()

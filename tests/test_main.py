@@ -53,6 +53,23 @@ def test_run_gather_and_look(texts, tiny_folder, capsys):
     assert "texts: 0 of 2 runs to do" in capsys.readouterr().out
 
 
+def test_runs_of_another_store_are_compared(texts, tiny_folder, refused, capsys, monkeypatch):
+    assert __main__.main(["run", "texts.csv", "--encoder", str(tiny_folder), *RUN]) == 0
+    assert __main__.main(["gather"]) == 0
+    here, there = paths.results(), paths.results().with_name("another")
+    assert "have no run in common that each has computed by itself" in refused("compare", here)
+    assert "give the runs.csv that `cluster-tune gather` has written" in refused("compare", "gone.csv")
+    assert "gather it anew" in refused("compare", "texts.csv")
+    monkeypatch.setenv("CLUSTER_TUNE_RESULTS", str(there))
+    assert __main__.main(["run", "texts.csv", "--encoder", str(tiny_folder), *RUN]) == 0
+    capsys.readouterr()
+    assert __main__.main(["compare", str(here), "--out", "apart.csv"]) == 0
+    out = capsys.readouterr().out
+    assert "2 runs were computed twice, 2 on cpu both times." in out and "at most 0.00 (texts" in out
+    assert pd.read_csv("apart.csv", keep_default_na=False)[["setting", "runs"]].to_numpy().tolist() == [["base", 1], ["clust", 1]]
+    assert "would be written over" in refused("compare", here / "runs.csv", "--out", here / "runs.csv")
+
+
 def test_masked_words_and_clusters_of_ones_own(texts, tiny_folder, capsys):
     run = ["run", "texts.csv", "--encoder", str(tiny_folder), "--settings", "mlm,mlm+clust", *RUN]
     assert __main__.main([*run, "--mlm-epochs", "1", "--clusters", "7", "--inter-epochs", "2"]) == 0

@@ -622,10 +622,12 @@ def test_the_parts_of_a_profile_add_up():
 def test_what_was_computed_in_one_go():
     measured = pd.DataFrame({"machine": ["1 card", "2 cores, X"], "profile": "paper", "runs": [1836, 40], "of": 3605,
                              "on_words": [9, 0], "on_clusters": [46, 2], "processes": [20, 1], "seconds": [489.6, 60.0],
-                             "by_parts": [1200.0, float("nan")]})
+                             "by_parts": [1200.0, float("nan")], "by_parts_of": [1800.0, float("nan")]})
     said = sentences.grid_in_words(measured)
     assert "On 1 card, 20 processes at once computed 1,836 of the 3,605 runs of `paper` in 8.2 minutes" in said
-    assert "of 46 models on clusters and 9 on masked words; the parts of these, one after the other, sum up to 20.0 minutes" in said
+    assert ("of 46 models on clusters and 9 on masked words; the parts of these, one after the other, sum up to 20.0 minutes by "
+            "the table, those of the whole profile to 30.0, which at the same rate would take 12.2.") in said
+    assert "at the same rate" not in sentences.grid_in_words(measured.assign(runs=3605))
     assert "On 2 cores, X, 1 process computed 40 of the 3,605 runs of `paper` in 1.0 minutes, from the start" in said
     assert said.endswith("to the last record, with the inter-training of 2 models on clusters and 0 on masked words.")
 
@@ -651,3 +653,19 @@ def test_several_processes_beside_one():
         "hold 2.0 times the memory.")
     assert tables.together_table(measured)["Trained, times one process"].tolist() == ["1.00", "1.20"]
     assert "nothing to divide" in sentences.together_in_words(measured.head(1))
+
+
+def test_how_far_runs_lie_apart_that_were_computed_twice():
+    cells = pd.DataFrame({"dataset": ["isear", "isear", "cfpb"], "setting": ["base", "clust", "clust"],
+                          "clustering": ["", "sib", "kmeans"], "recipe": "paper", "budget": [64, 64, 128], "mlm_epochs": 0,
+                          "runs": [5, 5, 2], "before": [0.30, 0.40, 0.5], "after": [0.31, 0.40, 0.475], "p": [0.04, 0.9, 0.5],
+                          "device_before": ["cpu", "cpu", "a card"], "device": "a card"})
+    said = sentences.again_in_words(cells, {"cfpb": "CFPB"})
+    assert said.startswith("12 runs were computed twice, 10 on cpu and then on a card and 2 on a card both times. ")
+    assert "of the 3 cells of the grid that they make up are 1.00 points apart in the median, 2.35 or less" in said
+    assert "at most 2.50 (CFPB, IT:CLUST on k-means, recipe paper, 128 labels); the second ones are −0.50 points higher" in said
+    assert said.endswith("Of 2 cells with 3 such runs or more, 1 (50.0 %) differ by a paired t-test at .05, by which 5 % do if "
+                         "nothing differs, and none with all tests corrected together (Holm).")
+    assert "t-test" not in sentences.again_in_words(cells.tail(1))
+    assert "(isear, plain, recipe paper, 64 labels)" in sentences.again_in_words(cells.head(2).replace("", float("nan")))
+    assert sentences.again_in_words(cells.head(0)) == "There are no runs that were computed twice."

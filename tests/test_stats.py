@@ -441,3 +441,23 @@ def test_ties_that_binary_numbers_hide_are_ties():
     """Six differences of .1, .1, .1, -.1, .1, .1 with ranks alike: of 64 signs as likely, 14 are as one-sided as this."""
     found = stats.wilcoxon([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [0.2, 0.3, 0.4, 0.3, 0.6, 0.7])
     assert found.p == pytest.approx(14 / 64)
+
+
+def test_runs_that_were_computed_twice():
+    def frame(accuracies, device, **more):
+        rows = [{"run_id": f"{budget}-{number}", "dataset": "isear", "setting": "base", "clustering": "", "recipe": "paper",
+                 "budget": budget, "mlm_epochs": 0, "accuracy": value, "macro_f1": value, "seconds": 1.0, "device": device}
+                for budget, values in accuracies.items() for number, value in enumerate(values)]
+        return pd.DataFrame(rows).assign(**more)
+
+    before = frame({64: [0.30, 0.32, 0.34], 128: [0.5], 256: [0.7, 0.8]}, "cpu")
+    after = frame({64: [0.31, 0.34, 0.37], 128: [0.4], 512: [0.9]}, "a card")
+    found = stats.again(before, pd.concat([after, before[before["budget"] == 256]]))  # the same record in both
+    assert found["budget"].tolist() == [64, 128] and found["runs"].tolist() == [3, 1]
+    np.testing.assert_allclose(found["before"], [0.32, 0.5])
+    np.testing.assert_allclose(found["after"], [0.34, 0.4])
+    assert found["p"][0] == pytest.approx(distributions.ttest_rel([31, 34, 37], [30, 32, 34]).pvalue) and np.isnan(found["p"][1])
+    assert found["device_before"].tolist() == ["cpu"] * 2 and found["device"].tolist() == ["a card"] * 2
+    again = before.assign(seconds=2.0)  # the same machine gives the same, and took another time for it
+    assert stats.again(before, again)["p"].tolist()[::2] == [1, 1]
+    assert stats.again(before, before).empty and stats.again(before, after[after["budget"] == 512]).empty

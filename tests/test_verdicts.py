@@ -208,6 +208,13 @@ def test_the_gain_diminishes_or_does_not():
     assert found(at((0.2, 0.1, 0.0)), one).value == 1 and found(at((0.1, 0.2, 0.0)), one).value == 0
     assert "64: 20.0, 128: 10.0, 256: 0.0" in found(at((0.2, 0.1, 0.0)), one).text
     assert found(at((-0.1, -0.15, -0.2)), one).value == 0  # a loss that grows is no gain that gets smaller
+    tail = at((0.2, -0.01, 0.0))  # what rises in one data set, and falls in another, is no rise
+    tail.loc[(tail["dataset"] == "cfpb") & (tail["setting"] == "clust") & (tail["budget"] == 256), "accuracy"] -= 0.02
+    assert found(tail, one).value == 1 and "128: −1.0, 256: −0.7" in found(tail, one).text
+    rise = at((0.2, 0.0, 0.02))
+    for budget, more in {128: 0.085, 256: 0.1}.items():  # p is .03 for the first step and .04 for the second, twice that for both
+        rise.loc[(rise["dataset"] == "cfpb") & (rise["setting"] == "clust") & (rise["budget"] == budget), "accuracy"] += more
+    assert decide(one, found(rise, one)) == "undecided"
     unsure = at((0.2, 0.1, 0.0))
     unsure.loc[(unsure["dataset"] == "cfpb") & (unsure["setting"] == "clust") & (unsure["budget"] == 64), "accuracy"] = 0.1
     assert decide(one, found(unsure, one)) == "undecided"

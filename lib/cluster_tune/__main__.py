@@ -241,6 +241,21 @@ def _gather(options: argparse.Namespace) -> None:
     print(f"{len(frame)} runs in '{paths.results() / 'runs.csv'}'")
 
 
+def _compare(options: argparse.Namespace) -> None:
+    from cluster_tune import datasets, results, sentences, stats
+
+    cells = stats.again(results.of_another(Path(options.runs)), results.load(aside=True))
+    if cells.empty:
+        raise InputError(f"'{options.runs}' and '{paths.results()}' have no run in common that each has computed by itself; runs "
+                         "are the same where recipe, texts and weights are")
+    if options.out:
+        paths.spare(options.runs, Path(options.out).parent, [Path(options.out).name])
+    print(sentences.again_in_words(cells, datasets.titles()))
+    if options.out:
+        results.write_atomically(Path(options.out), results.content(cells, "%.5g"))
+        print(f"cell by cell: '{options.out}'")
+
+
 def _page(options: argparse.Namespace) -> None:
     from cluster_tune import datasets, encoders, pages
 
@@ -506,6 +521,11 @@ def parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("gather", help="fold the records of finished runs into results/runs.csv")
     one.set_defaults(call=_gather)
+
+    one = commands.add_parser("compare", help="say how far runs lie apart that another store has, too: on another machine, say")
+    one.add_argument("runs", metavar="FILE", help="the other store's runs.csv, or its folder")
+    one.add_argument("--out", metavar="FILE", help="a .csv to write the differences to, cell by cell")
+    one.set_defaults(call=_compare)
 
     one = commands.add_parser("refresh", help="execute pages and templates in place, as they are")
     one.add_argument("files", nargs="+", metavar="FILE", help="a notebook")

@@ -22,6 +22,7 @@ import urllib.request
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -245,9 +246,9 @@ class Dataset:
     notes: tuple[str, ...] = ()
     origin: str = ""
 
-    @property
+    @cached_property
     def labelled(self) -> int:
-        """How many of the training texts have a label."""
+        """How many of the training texts have a label; every run of a grid asks."""
         return int((self.train["label"] != "").sum())
 
     def codes(self, part: str) -> np.ndarray:

@@ -327,6 +327,7 @@ class _Study:
         self.partitions: dict[str, np.ndarray] = {}
         self.tokenised: dict[tuple[str, int], object] = {}
         self.identities: dict[Run, str] = {}
+        self.recipes: dict[str, Recipe] = {}
         self.gold = {split: data.codes(split) for split in ("train", "test")}
         self.foreseen: set[str] = set()
 
@@ -387,7 +388,9 @@ class _Study:
         return Start(run.setting, run.clustering, self._recipe(design.family(run.recipe)))
 
     def _recipe(self, name: str) -> Recipe:
-        return recipe_for(name, self.encoder, self.changes)
+        if name not in self.recipes:
+            self.recipes[name] = recipe_for(name, self.encoder, self.changes)
+        return self.recipes[name]
 
     def identity(self, run: Run) -> str:
         if run not in self.identities:

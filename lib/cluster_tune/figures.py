@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from io import BytesIO
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -314,17 +315,17 @@ def _recipe_key(setting: str, recipe: str) -> Line2D:
 def updates_curves(
     runs: pd.DataFrame, names: Sequence[str], budgets: Sequence[int], titles: Mapping[str, str] | None = None
 ) -> Figure:
-    """Accuracy (%, mean ± SEM) against the number of updates (log scale), a row of panels a budget, a column a data set.
+    """Accuracy (%, mean ± SEM) against the number of updates (log scale), a row of panels a data set, a column a budget.
 
     Lines: runs that differ in nothing but their updates (`stats.by_updates`). Hollow marks: the paper's recipe, whose
     rate and batch are others. Panels without runs say so.
     """
     runs = stats.consistent(runs)
-    figure, panels = _panels(len(names) * len(budgets), len(names), shared=False)
+    figure, panels = _panels(len(names) * len(budgets), len(budgets), shared=False)
     shown = runs[runs["dataset"].isin(names) & runs["budget"].isin(budgets) & ~runs["recipe"].isin(tables.RECIPES)]
     ticks = sorted({*SWEEP, *shown["updates"]})
     figure.alt_text = "Accuracy against the number of updates."
-    for axes, (budget, name) in zip(panels, ((budget, name) for budget in budgets for name in names), strict=True):
+    for axes, (name, budget) in zip(panels, product(names, budgets), strict=True):
         part = runs[(runs["dataset"] == name) & (runs["budget"] == budget)]
         title = f"{(titles or {}).get(name, name)}, {budget} labels"
         axes.set_title(_safe(title), fontsize=11)

@@ -150,8 +150,18 @@ def _archived_in(folder: Path, inode: int, size: int, modified: int) -> frozense
 
 def _archive() -> pd.DataFrame:
     path = paths.results() / "runs.csv"
+    return _gathered(path) if path.is_file() else pd.DataFrame(columns=COLUMNS, dtype=str)
+
+
+def of_another(place: Path) -> pd.DataFrame:
+    """The runs that another store has gathered, given its folder or its `runs.csv`; InputError if there are none."""
+    path = place / "runs.csv" if place.is_dir() else place
     if not path.is_file():
-        return pd.DataFrame(columns=COLUMNS, dtype=str)
+        raise InputError(f"there is no '{path}'; give the runs.csv that `cluster-tune gather` has written, or its folder")
+    return _gathered(path, "gather it anew with `cluster-tune gather`, or get it again")
+
+
+def _gathered(path: Path, how: str = "restore it from the repository") -> pd.DataFrame:
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
         frame = frame.assign(**{name: "0" for name in MLM if name not in frame})
@@ -160,7 +170,7 @@ def _archive() -> pd.DataFrame:
         return _typed(frame[[*COLUMNS, *frame.columns.difference(COLUMNS)]])
     except (ValueError, KeyError, OSError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"cannot read '{path}' ({reason}); restore it from the repository") from None
+        raise InputError(f"cannot read '{path}' ({reason}); {how}") from None
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:

@@ -236,8 +236,44 @@ def grid_in_words(measured: pd.DataFrame) -> Prose:
                 f"{whole(row.on_clusters)} models on clusters and {whole(row.on_words)} on masked words")
         if np.isfinite(row.by_parts):
             line += f"; the parts of these, one after the other, sum up to {number(row.by_parts / 60)} minutes by the table"
+            if row.runs < row.of:
+                whole_of_it = row.seconds * row.by_parts_of / row.by_parts / 60
+                line += (f", those of the whole profile to {number(row.by_parts_of / 60)}, which at the same rate would take "
+                         f"{number(whole_of_it)}")
         said.append(f"{line}.")
     return Prose(" ".join(said))
+
+
+def again_in_words(cells: pd.DataFrame, titles: Mapping[str, str] | None = None) -> Prose:
+    """How far the accuracies of runs that were computed twice lie apart (`stats.again`), the largest difference by name."""
+    if cells.empty:
+        return Prose("There are no runs that were computed twice.")
+    cells = cells.fillna({"clustering": ""})  # as it comes from a file
+    apart = 100 * (cells["after"] - cells["before"])
+    far = cells.loc[apart.abs().idxmax()]
+    name = (f"{(titles or {}).get(far['dataset'], far['dataset'])}, {TITLES[far['setting']]}{_on(far['clustering'])}, recipe "
+            f"{far['recipe']}, {far['budget']} labels")
+    said = [f"{cells['runs'].sum():,} runs were computed twice, {_where_twice(cells)}.",
+            f"The mean accuracies of the {len(cells):,} cells of the grid that they make up are {number(apart.abs().median(), 2)} "
+            f"points apart in the median, {number(apart.abs().quantile(0.95), 2)} or less in 95 % of the cells, and at most "
+            f"{number(apart.abs().max(), 2)} ({name}); the second ones are {number(apart.mean(), 2)} points higher in the mean."]
+    if len(tested := cells[cells["runs"] >= FEW]):
+        clear, sure = int((tested["p"] < 0.05).sum()), int((stats.holm(tested["p"]) < 0.05).sum())
+        share = percent(100 * clear / len(tested), 1)
+        said.append(f"Of {len(tested):,} cells with {FEW} such runs or more, {clear:,} ({share}) differ by a paired t-test at .05, "
+                    f"by which 5 % do if nothing differs, and {sure or 'none'} with all tests corrected together (Holm).")
+    return Prose(" ".join(said))
+
+
+def _on(clustering: str) -> str:
+    return "" if clustering in ("", "sib") else f" on {CLUSTERINGS[clustering]}"
+
+
+def _where_twice(cells: pd.DataFrame) -> str:
+    """The machines of both times, as "1,068 on cpu and on NVIDIA H200, 10 on cpu both times"."""
+    counts = cells.groupby(["device_before", "device"])["runs"].sum().sort_values(ascending=False, kind="stable")
+    return listed([f"{runs:,} on {first} " + ("both times" if first == second else f"and then on {second}")
+                   for (first, second), runs in counts.items()])
 
 
 def together_in_words(measured: pd.DataFrame) -> Prose:
