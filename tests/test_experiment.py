@@ -1,5 +1,6 @@
 """From runs to records on a tiny encoder: what is computed, what is not computed again, and what is shared."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from tokenizers import normalizers
 
 from cluster_tune import datasets, design, encoders, experiment, glove, paths, reference, results, training
 from cluster_tune.errors import CannotWrite, InputError
@@ -294,7 +296,8 @@ def test_texts_are_tokenised_once_for_all_processes_that_work_on_them(asked, ens
     assert results.load().set_index("run_id")["accuracy"].to_dict() == first.to_dict()
 
 
-@pytest.mark.parametrize("damage", [lambda whole: b"", lambda whole: whole[:100], lambda whole: whole[:-100] + bytes(100)])
+@pytest.mark.parametrize("damage", [lambda whole: b"", lambda whole: whole[:100], lambda whole: whole[:-100] + bytes(100),
+                                    lambda whole: whole.replace(b"PK\x01\x02\x2d\x03\x2d", b"PK\x01\x02\x2d\x03\xff")])
 def test_damaged_word_pieces_are_made_anew(asked, ensure, damage):
     ensure(asked[:2])
     first = results.load().set_index("run_id")["accuracy"]
@@ -306,6 +309,25 @@ def test_damaged_word_pieces_are_made_anew(asked, ensure, damage):
     ensure(asked[:2])
     assert results.load().set_index("run_id")["accuracy"].to_dict() == first.to_dict()
     assert {file: file.read_bytes() for file in files} == files
+
+
+def test_another_way_to_cut_texts_finds_no_kept_word_pieces(asked, ensure, tiny_folder):
+    ensure(asked[:1])
+    kept = set((paths.data() / "tokens").glob("*.npz"))
+    config = tiny_folder / "tokenizer_config.json"
+    before = config.read_text()
+    try:
+        config.write_text(json.dumps({**json.loads(before), "model_max_length": 100}))
+        with pytest.raises(InputError, match="reads 100 word pieces at most, not 128"):
+            ensure(asked[1:2])
+    finally:
+        config.write_text(before)
+    ensure(asked[1:2])
+    assert set((paths.data() / "tokens").glob("*.npz")) == kept
+    encoder = encoders.resolve(str(tiny_folder))
+    one, other = encoders.tokenizer(encoder), encoders.tokenizer(encoder)
+    other.backend_tokenizer.normalizer = normalizers.Lowercase()  # and accents stay
+    assert experiment._how_it_cuts(one) == experiment._how_it_cuts(encoders.tokenizer(encoder)) != experiment._how_it_cuts(other)
 
 
 def test_word_pieces_that_cannot_be_kept_do_not_stop_anything(asked, ensure):

@@ -51,7 +51,7 @@ IMPORTS = {
     "provenance": "paths design datasets results reach launch",
     "pages": "paths datasets encoders provenance launch reach",
     "__main__": "paths design datasets encoders glove clustering reference experiment results tables figures pages "
-                "progress processes verdicts few_labels labelling provenance launch citation",
+                "progress processes verdicts few_labels labelling provenance launch citation stats sentences",
     "progress": "",
     "processes": "claims design training experiment progress",
 }

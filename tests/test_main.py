@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -56,18 +57,41 @@ def test_run_gather_and_look(texts, tiny_folder, capsys):
 def test_runs_of_another_store_are_compared(texts, tiny_folder, refused, capsys, monkeypatch):
     assert __main__.main(["run", "texts.csv", "--encoder", str(tiny_folder), *RUN]) == 0
     assert __main__.main(["gather"]) == 0
-    here, there = paths.results(), paths.results().with_name("another")
-    assert "have no run in common that each has computed by itself" in refused("compare", here)
-    assert "give the runs.csv that `cluster-tune gather` has written" in refused("compare", "gone.csv")
-    assert "gather it anew" in refused("compare", "texts.csv")
-    monkeypatch.setenv("CLUSTER_TUNE_RESULTS", str(there))
+    there, here = paths.results(), paths.results().with_name("another")
+    assert "have no run in common that each has computed by itself" in refused("compare", there)
+    monkeypatch.setenv("CLUSTER_TUNE_RESULTS", str(here))
     assert __main__.main(["run", "texts.csv", "--encoder", str(tiny_folder), *RUN]) == 0
+    assert __main__.main(["gather"]) == 0
+    stored = {folder: (folder / "runs.csv").read_bytes() for folder in (there, here)}
+    Path("apart.csv").write_text("something else")
     capsys.readouterr()
-    assert __main__.main(["compare", str(here), "--out", "apart.csv"]) == 0
+    assert __main__.main(["compare", str(there), "--out", "apart.csv"]) == 0
     out = capsys.readouterr().out
     assert "2 runs were computed twice, 2 on cpu both times." in out and "at most 0.00 (texts" in out
+    assert "what was there is 'apart.1.csv' now" in out and Path("apart.1.csv").read_text() == "something else"
     assert pd.read_csv("apart.csv", keep_default_na=False)[["setting", "runs"]].to_numpy().tolist() == [["base", 1], ["clust", 1]]
-    assert "would be written over" in refused("compare", here / "runs.csv", "--out", here / "runs.csv")
+    for given in (there, there / "runs.csv"):
+        for out in (there / "runs.csv", here / "runs.csv"):
+            assert "would be written over" in refused("compare", given, "--out", out)
+    assert {folder: (folder / "runs.csv").read_bytes() for folder in (there, here)} == stored
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04 no archive", b"\x1f\x8b\x08 cut", b"text,label\n", b"", b"\xff\xfe"])
+@pytest.mark.parametrize("name", ["runs.csv", "runs.zip", "runs.csv.gz", "runs.xz", "runs.zst"])
+def test_what_cannot_be_compared(texts, refused, name, content):
+    Path(name).write_bytes(content)
+    assert "gather it anew" in refused("compare", name)
+
+
+def test_accuracies_that_are_none_are_not_compared(texts, tiny_folder, refused):
+    assert "give the runs.csv that `cluster-tune gather` has written" in refused("compare", "gone.csv")
+    assert "there is no '" in refused("compare", "a" * 300)
+    assert __main__.main(["run", "texts.csv", "--encoder", str(tiny_folder), *RUN]) == 0
+    assert __main__.main(["gather"]) == 0
+    frame = pd.read_csv(paths.results() / "runs.csv", dtype=str, keep_default_na=False)
+    for accuracy in ("nan", "7"):
+        frame.assign(accuracy=accuracy).to_csv("theirs.csv", index=False)
+        assert "accuracies that do not lie from 0 to 1" in refused("compare", "theirs.csv")
 
 
 def test_masked_words_and_clusters_of_ones_own(texts, tiny_folder, capsys):

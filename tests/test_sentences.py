@@ -628,6 +628,7 @@ def test_what_was_computed_in_one_go():
     assert ("of 46 models on clusters and 9 on masked words; the parts of these, one after the other, sum up to 20.0 minutes by "
             "the table, those of the whole profile to 30.0, which at the same rate would take 12.2.") in said
     assert "at the same rate" not in sentences.grid_in_words(measured.assign(runs=3605))
+    assert "at the same rate" not in sentences.grid_in_words(measured.assign(by_parts_of=float("nan")))
     assert "On 2 cores, X, 1 process computed 40 of the 3,605 runs of `paper` in 1.0 minutes, from the start" in said
     assert said.endswith("to the last record, with the inter-training of 2 models on clusters and 0 on masked words.")
 
@@ -656,16 +657,19 @@ def test_several_processes_beside_one():
 
 
 def test_how_far_runs_lie_apart_that_were_computed_twice():
-    cells = pd.DataFrame({"dataset": ["isear", "isear", "cfpb"], "setting": ["base", "clust", "clust"],
-                          "clustering": ["", "sib", "kmeans"], "recipe": "paper", "budget": [64, 64, 128], "mlm_epochs": 0,
+    cells = pd.DataFrame({"dataset": ["isear", "isear", "cfpb"], "encoder": "minilm", "setting": ["base", "clust", "clust"],
+                          "clustering": ["", "sib", "kmeans"], "recipe": "paper", "budget": [64, 64, 128],
                           "runs": [5, 5, 2], "before": [0.30, 0.40, 0.5], "after": [0.31, 0.40, 0.475], "p": [0.04, 0.9, 0.5],
-                          "device_before": ["cpu", "cpu", "a card"], "device": "a card"})
+                          "sem": [0.02, 0.03, 0.02], "device_before": ["cpu", "cpu", "a card"], "device": "a card"})
     said = sentences.again_in_words(cells, {"cfpb": "CFPB"})
-    assert said.startswith("12 runs were computed twice, 10 on cpu and then on a card and 2 on a card both times. ")
-    assert "of the 3 cells of the grid that they make up are 1.00 points apart in the median, 2.35 or less" in said
+    assert said.startswith("12 runs were computed twice, 10 on cpu and the second time on a card and 2 on a card both times. ")
+    assert "of the 3 cells of the grid are 1.00 points apart in the median, 2.35 or less" in said
     assert "at most 2.50 (CFPB, IT:CLUST on k-means, recipe paper, 128 labels); the second ones are −0.50 points higher" in said
-    assert said.endswith("Of 2 cells with 3 such runs or more, 1 (50.0 %) differ by a paired t-test at .05, by which 5 % do if "
-                         "nothing differs, and none with all tests corrected together (Holm).")
-    assert "t-test" not in sentences.again_in_words(cells.tail(1))
+    assert "is 50 % of the standard error that such a mean has over samples of labels, and more than all of it in 33.3 % of" in said
+    assert said.endswith("Of the 2 cells of the grid with 3 such runs or more, 1 (50.0 %) differ by a paired t-test at .05, by "
+                         "which 5 % do if nothing differs, and none with all tests corrected together (Holm).")
+    one = sentences.again_in_words(cells.tail(1).assign(sem=float("nan")))
+    assert "t-test" not in one and "standard error" not in one and "of the one cell of the grid" in one
     assert "(isear, plain, recipe paper, 64 labels)" in sentences.again_in_words(cells.head(2).replace("", float("nan")))
+    assert "IT:CLUST on k-means, another, recipe" in sentences.again_in_words(cells.assign(encoder=["minilm", "minilm", "another"]))
     assert sentences.again_in_words(cells.head(0)) == "There are no runs that were computed twice."

@@ -445,9 +445,11 @@ def test_ties_that_binary_numbers_hide_are_ties():
 
 def test_runs_that_were_computed_twice():
     def frame(accuracies, device, **more):
-        rows = [{"run_id": f"{budget}-{number}", "dataset": "isear", "setting": "base", "clustering": "", "recipe": "paper",
-                 "budget": budget, "mlm_epochs": 0, "accuracy": value, "macro_f1": value, "seconds": 1.0, "device": device}
+        rows = [{"run_id": f"{budget}-{number}", "budget": budget, "accuracy": value, "macro_f1": value}
                 for budget, values in accuracies.items() for number, value in enumerate(values)]
+        same = {"dataset": "isear", "data_fingerprint": "f", "encoder": "minilm", "setting": "base", "clustering": "",
+                "n_clusters": 0, "recipe": "paper", "mlm_epochs": 0, "inter_epochs": 1, "seconds": 1.0, "device": device}
+        more = {**same, **more}
         return pd.DataFrame(rows).assign(**more)
 
     before = frame({64: [0.30, 0.32, 0.34], 128: [0.5], 256: [0.7, 0.8]}, "cpu")
@@ -457,7 +459,11 @@ def test_runs_that_were_computed_twice():
     np.testing.assert_allclose(found["before"], [0.32, 0.5])
     np.testing.assert_allclose(found["after"], [0.34, 0.4])
     assert found["p"][0] == pytest.approx(distributions.ttest_rel([31, 34, 37], [30, 32, 34]).pvalue) and np.isnan(found["p"][1])
+    assert found["sem"][0] == pytest.approx(distributions.sem([0.31, 0.34, 0.37])) and np.isnan(found["sem"][1])
     assert found["device_before"].tolist() == ["cpu"] * 2 and found["device"].tolist() == ["a card"] * 2
     again = before.assign(seconds=2.0)  # the same machine gives the same, and took another time for it
     assert stats.again(before, again)["p"].tolist()[::2] == [1, 1]
+    other = after.assign(encoder="another", run_id="x" + after["run_id"])  # is no part of the same cell
+    two = stats.again(pd.concat([before, other.assign(accuracy=0.1)]), pd.concat([after, other]))
+    assert two.groupby("encoder")["runs"].sum().to_dict() == {"another": 5, "minilm": 4}
     assert stats.again(before, before).empty and stats.again(before, after[after["budget"] == 512]).empty

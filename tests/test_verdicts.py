@@ -212,9 +212,13 @@ def test_the_gain_diminishes_or_does_not():
     tail.loc[(tail["dataset"] == "cfpb") & (tail["setting"] == "clust") & (tail["budget"] == 256), "accuracy"] -= 0.02
     assert found(tail, one).value == 1 and "128: −1.0, 256: −0.7" in found(tail, one).text
     rise = at((0.2, 0.0, 0.02))
-    for budget, more in {128: 0.085, 256: 0.1}.items():  # p is .03 for the first step and .04 for the second, twice that for both
+    for budget, more in {128: 0.085, 256: 0.1}.items():  # p is .03, .048 and .04, three times .03 with all pairs corrected together
         rise.loc[(rise["dataset"] == "cfpb") & (rise["setting"] == "clust") & (rise["budget"] == budget), "accuracy"] += more
     assert decide(one, found(rise, one)) == "undecided"
+    waves = {"isear": (0, 2, -1, 0), "ag_news": (0, -1, 2, 0), "cfpb": (0, 1, 1, 1)}  # so that no step is clear, but all are
+    slowly = pd.concat([runs([0.3] * 3, [0.3 + gain + more / 100] * 3, name, budget) for name, wave in waves.items()
+                        for budget, gain, more in zip((64, 128, 256, 512), (0.3, 0.0, 0.015, 0.05), wave, strict=True)])
+    assert found(slowly, one).value != 1
     unsure = at((0.2, 0.1, 0.0))
     unsure.loc[(unsure["dataset"] == "cfpb") & (unsure["setting"] == "clust") & (unsure["budget"] == 64), "accuracy"] = 0.1
     assert decide(one, found(unsure, one)) == "undecided"

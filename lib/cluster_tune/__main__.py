@@ -244,16 +244,18 @@ def _gather(options: argparse.Namespace) -> None:
 def _compare(options: argparse.Namespace) -> None:
     from cluster_tune import datasets, results, sentences, stats
 
-    cells = stats.again(results.of_another(Path(options.runs)), results.load(aside=True))
+    other, out = results.another(Path(options.runs)), Path(options.out) if options.out else None
+    for read in (other, paths.results() / "runs.csv") if out else ():
+        paths.spare(read, out.parent, [out.name])
+    cells = stats.again(results.of_another(other), results.load(aside=True))
     if cells.empty:
-        raise InputError(f"'{options.runs}' and '{paths.results()}' have no run in common that each has computed by itself; runs "
-                         "are the same where recipe, texts and weights are")
-    if options.out:
-        paths.spare(options.runs, Path(options.out).parent, [Path(options.out).name])
+        raise InputError(f"'{other}' and '{paths.results()}' have no run in common that each has computed by itself; runs are the "
+                         "same where recipe, texts and weights are")
+    print(f"the first time: '{other}'; the second: '{paths.results()}'")
     print(sentences.again_in_words(cells, datasets.titles()))
-    if options.out:
-        results.write_atomically(Path(options.out), results.content(cells, "%.5g"))
-        print(f"cell by cell: '{options.out}'")
+    if out:
+        moved = results.write_beside(out, results.content(cells, "%.5g"))
+        print(f"cell by cell: '{out}'" + (f"; what was there is '{moved}' now" if moved else ""))
 
 
 def _page(options: argparse.Namespace) -> None:
@@ -522,8 +524,8 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("gather", help="fold the records of finished runs into results/runs.csv")
     one.set_defaults(call=_gather)
 
-    one = commands.add_parser("compare", help="say how far runs lie apart that another store has, too: on another machine, say")
-    one.add_argument("runs", metavar="FILE", help="the other store's runs.csv, or its folder")
+    one = commands.add_parser("compare", help="say how far runs lie apart that another store has, too")
+    one.add_argument("runs", metavar="FILE", help="the other store's runs.csv, or its folder: another machine's, say")
     one.add_argument("--out", metavar="FILE", help="a .csv to write the differences to, cell by cell")
     one.set_defaults(call=_compare)
 

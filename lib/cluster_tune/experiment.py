@@ -7,6 +7,7 @@ the way and stored as tables. Several processes may work on the same runs: each 
 """
 
 import contextlib
+import hashlib
 import importlib.metadata
 import io
 import json
@@ -35,6 +36,7 @@ EXAMPLES = 6  # texts shown on a page
 EXCERPT = 240  # characters of each
 WITHHELD = "({} words; not shown here, since the licence does not clearly allow it)"
 PROJECTED = 2000  # texts in a t-SNE figure and in the distances of section 5.3
+TOKENS = 1  # to be counted up where `training.tokenise` makes something else of the same texts
 UPDATE_COSTS = 3  # what an update costs a text, counted in predictions for a text
 
 
@@ -275,6 +277,7 @@ class _Machine:
         self.device = training.device(device)
         self.bits = training.precision(self.device, precision)
         self.tokenizer = encoders.tokenizer(self.encoder)
+        self.pieces = _how_it_cuts(self.tokenizer)  # now: a tokenizer keeps how it was used last
         model = training.suit(encoders.model(self.encoder).to(self.device))
         self.pretrained = training.copy_of(model.state_dict())
         self.model = model  # last: whatever fails before, for want of memory say, is done again
@@ -300,6 +303,15 @@ def _partition(file: Path) -> np.ndarray | None:
         return None
 
 
+def _how_it_cuts(tokenizer) -> str:
+    """A digest of all that decides which word pieces a tokenizer makes: beside its vocabulary, what it does to capitals and
+    accents, say, which stands in files that are no part of an encoder's fingerprint."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    how = backend.to_str() if backend else json.dumps([tokenizer.init_kwargs, tokenizer.get_vocab()], sort_keys=True, default=str)
+    kind = f"{type(tokenizer).__name__} {tokenizer.model_max_length} {tokenizer.pad_token_id}"
+    return hashlib.sha256(f"{kind} {how}".encode()).hexdigest()
+
+
 def _word_pieces(file: Path, texts: int):
     """Stored word pieces of so many texts; None where there are none, or they are not whole."""
     from cluster_tune import training
@@ -307,7 +319,7 @@ def _word_pieces(file: Path, texts: int):
     try:
         with np.load(file) as parts:
             found = training.Tokens(parts["ids"], parts["offsets"], int(parts["pad"]))
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
+    except (OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error):
         return None
     return found if len(found) == texts and found.offsets[-1] == len(found.ids) else None
 
@@ -401,24 +413,33 @@ class _Study:
     # ---- what all runs share
 
     def tokens(self, split: str, max_length: int):
-        """The word pieces of a split, cut at `max_length`: made once, whichever process needs them first, and kept. Where
+        """The word pieces of a split, cut at `max_length`: made once, by whichever process needs them first, and kept. Where
         nothing can be kept, each process makes its own."""
-        from cluster_tune import training
-
         if (split, max_length) not in self.tokenised:
             file, texts = self._tokens_file(split, max_length), getattr(self.data, split)["text"]
-            with claims.waiting(file.stem):
-                if (found := _word_pieces(file, len(texts))) is None:
-                    found = training.tokenise(self.machine.tokenizer, texts, max_length)
-                    with contextlib.suppress(CannotWrite):
-                        results.write_atomically(file, _stored(asdict(found)))
-            self.tokenised[split, max_length] = found
+            found = _word_pieces(file, len(texts))
+            self.tokenised[split, max_length] = self._cut(file, texts, max_length) if found is None else found
         return self.tokenised[split, max_length]
 
+    def _cut(self, file: Path, texts: pd.Series, max_length: int):
+        from cluster_tune import training
+
+        with contextlib.ExitStack() as held:
+            try:
+                paths.writable(file.parent)
+                held.enter_context(claims.waiting(file.stem))
+            except CannotWrite:
+                return training.tokenise(self.machine.tokenizer, texts, max_length)
+            if (found := _word_pieces(file, len(texts))) is None:  # or else another process has made them meanwhile
+                found = training.tokenise(self.machine.tokenizer, texts, max_length)
+                with contextlib.suppress(CannotWrite):  # a full disk
+                    results.write_atomically(file, _stored(asdict(found)))
+            return found
+
     def _tokens_file(self, split: str, max_length: int) -> Path:
-        what = {"split": split, "max_length": max_length, "data": self.data.fingerprint, "weights": self.machine.fingerprint}
+        what = {"split": split, "max_length": max_length, "data": self.data.fingerprint, "pieces": self.machine.pieces}
         what |= {package: importlib.metadata.version(package) for package in ("tokenizers", "transformers")}
-        return paths.data() / "tokens" / f"{results.identity(what)}.npz"
+        return paths.data() / "tokens" / f"{results.identity({**what, 'form': TOKENS})}.npz"
 
     def _tables_keys(self, keys: dict[str, str] | None) -> dict[str, str]:
         """The keys of a table of this data set, or of one of its starting points with one of so many epochs of masked words."""

@@ -153,17 +153,29 @@ def _archive() -> pd.DataFrame:
     return _gathered(path) if path.is_file() else pd.DataFrame(columns=COLUMNS, dtype=str)
 
 
-def of_another(place: Path) -> pd.DataFrame:
-    """The runs that another store has gathered, given its folder or its `runs.csv`; InputError if there are none."""
-    path = place / "runs.csv" if place.is_dir() else place
-    if not path.is_file():
+def another(place: Path) -> Path:
+    """The `runs.csv` of another store, given it or its folder; InputError if there is none."""
+    try:
+        path = place / "runs.csv" if place.is_dir() else place
+        there = path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or none
+        there, path = False, place
+    if not there:
         raise InputError(f"there is no '{path}'; give the runs.csv that `cluster-tune gather` has written, or its folder")
-    return _gathered(path, "gather it anew with `cluster-tune gather`, or get it again")
+    return path
+
+
+def of_another(path: Path) -> pd.DataFrame:
+    """The runs that another store has gathered in this file."""
+    frame = _gathered(path, "gather it anew with `cluster-tune gather`, or get it again")
+    if not frame["accuracy"].between(0, 1).all():
+        raise InputError(f"'{path}' has accuracies that do not lie from 0 to 1; gather it anew, or get it again")
+    return frame
 
 
 def _gathered(path: Path, how: str = "restore it from the repository") -> pd.DataFrame:
     try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, compression=None)
         frame = frame.assign(**{name: "0" for name in MLM if name not in frame})
         if (twice := frame["run_id"].duplicated()).any():
             raise ValueError(f"run {frame.loc[twice, 'run_id'].iloc[0]} is there twice")

@@ -236,7 +236,7 @@ def grid_in_words(measured: pd.DataFrame) -> Prose:
                 f"{whole(row.on_clusters)} models on clusters and {whole(row.on_words)} on masked words")
         if np.isfinite(row.by_parts):
             line += f"; the parts of these, one after the other, sum up to {number(row.by_parts / 60)} minutes by the table"
-            if row.runs < row.of:
+            if row.runs < row.of and np.isfinite(row.by_parts_of):
                 whole_of_it = row.seconds * row.by_parts_of / row.by_parts / 60
                 line += (f", those of the whole profile to {number(row.by_parts_of / 60)}, which at the same rate would take "
                          f"{number(whole_of_it)}")
@@ -250,29 +250,39 @@ def again_in_words(cells: pd.DataFrame, titles: Mapping[str, str] | None = None)
         return Prose("There are no runs that were computed twice.")
     cells = cells.fillna({"clustering": ""})  # as it comes from a file
     apart = 100 * (cells["after"] - cells["before"])
-    far = cells.loc[apart.abs().idxmax()]
-    name = (f"{(titles or {}).get(far['dataset'], far['dataset'])}, {TITLES[far['setting']]}{_on(far['clustering'])}, recipe "
-            f"{far['recipe']}, {far['budget']} labels")
+    far = _cell(cells.loc[apart.abs().idxmax()], cells, titles)
     said = [f"{cells['runs'].sum():,} runs were computed twice, {_where_twice(cells)}.",
-            f"The mean accuracies of the {len(cells):,} cells of the grid that they make up are {number(apart.abs().median(), 2)} "
-            f"points apart in the median, {number(apart.abs().quantile(0.95), 2)} or less in 95 % of the cells, and at most "
-            f"{number(apart.abs().max(), 2)} ({name}); the second ones are {number(apart.mean(), 2)} points higher in the mean."]
+            f"The mean accuracies of {_counted_cells(cells)} are {number(apart.abs().median(), 2)} points apart in the median, "
+            f"{number(apart.abs().quantile(0.95), 2)} or less in 95 % of the cells, and at most {number(apart.abs().max(), 2)} "
+            f"({far}); the second ones are {number(apart.mean(), 2)} points higher in the mean."]
+    if len(spread := cells[cells["sem"] > 0]):
+        shares = 100 * (spread["after"] - spread["before"]).abs() / spread["sem"]
+        said.append(f"In the median that is {percent(shares.median())} of the standard error that such a mean has over samples of "
+                    f"labels, and more than all of it in {percent(100 * (shares > 100).mean(), 1)} of the cells.")
     if len(tested := cells[cells["runs"] >= FEW]):
         clear, sure = int((tested["p"] < 0.05).sum()), int((stats.holm(tested["p"]) < 0.05).sum())
         share = percent(100 * clear / len(tested), 1)
-        said.append(f"Of {len(tested):,} cells with {FEW} such runs or more, {clear:,} ({share}) differ by a paired t-test at .05, "
-                    f"by which 5 % do if nothing differs, and {sure or 'none'} with all tests corrected together (Holm).")
+        said.append(f"Of {_counted_cells(tested)} with {FEW} such runs or more, {clear:,} ({share}) differ by a paired t-test at "
+                    f".05, by which 5 % do if nothing differs, and {sure or 'none'} with all tests corrected together (Holm).")
     return Prose(" ".join(said))
 
 
-def _on(clustering: str) -> str:
-    return "" if clustering in ("", "sib") else f" on {CLUSTERINGS[clustering]}"
+def _counted_cells(cells: pd.DataFrame) -> str:
+    return f"the {len(cells):,} cells of the grid" if len(cells) > 1 else "the one cell of the grid"
+
+
+def _cell(cell: pd.Series, cells: pd.DataFrame, titles: Mapping[str, str] | None) -> str:
+    """A cell by name, with its encoder where there are several."""
+    on = "" if cell["clustering"] in ("", "sib") else f" on {CLUSTERINGS.get(cell['clustering'], cell['clustering'])}"
+    parts = [(titles or {}).get(cell["dataset"], cell["dataset"]), f"{TITLES.get(cell['setting'], cell['setting'])}{on}"]
+    parts += [cell["encoder"]] * (cells["encoder"].nunique() > 1)
+    return ", ".join([*parts, f"recipe {cell['recipe']}", f"{cell['budget']} labels"])
 
 
 def _where_twice(cells: pd.DataFrame) -> str:
-    """The machines of both times, as "1,068 on cpu and on NVIDIA H200, 10 on cpu both times"."""
+    """The machines of both times, as "1,068 on cpu and the second time on NVIDIA H200, 10 on cpu both times"."""
     counts = cells.groupby(["device_before", "device"])["runs"].sum().sort_values(ascending=False, kind="stable")
-    return listed([f"{runs:,} on {first} " + ("both times" if first == second else f"and then on {second}")
+    return listed([f"{runs:,} on {first} " + ("both times" if first == second else f"and the second time on {second}")
                    for (first, second), runs in counts.items()])
 
 

@@ -239,24 +239,26 @@ def matched(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     return renamed.set_index(index)[["before", "after"]]
 
 
-CELL = ["dataset", "setting", "clustering", "recipe", "budget", "mlm_epochs"]
+CELL = ["dataset", "data_fingerprint", "encoder", "setting", "clustering", "recipe", "budget", "mlm_epochs", "inter_epochs",
+        "n_clusters"]  # fmt: skip
 
 
 def again(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     """Runs that were computed twice, by the `run_id` that stands for all that decides them: a row a cell of the grid, see `CELL`,
-    with how many `runs` of it they are, its mean accuracies `before` and `after`, the `p` of a paired t-test (NaN below two of
-    them), and the two devices. One that is the same record in both frames was computed once."""
+    with how many `runs` of it they are, its mean accuracies `before` and `after`, the standard error `sem` of the latter and the
+    `p` of a paired t-test (both NaN below two of them), and the two devices. What is the same record in both frames was
+    computed once."""
     told = ["accuracy", "macro_f1", "seconds", "device"]
-    both = before[["run_id", *CELL, *told]].merge(after[["run_id", *told]], on="run_id", suffixes=("_before", ""))
-    same = np.logical_and.reduce([both[name] == both[f"{name}_before"] for name in told]) if len(both) else []
+    both = after[["run_id", *CELL, *told]].merge(before[["run_id", *told]], on="run_id", suffixes=("", "_before"))
+    once = (both[told].to_numpy() == both[[f"{name}_before" for name in told]].to_numpy()).all(axis=1)
     rows = [
         {**dict(zip(CELL, key, strict=True)), "runs": len(cell), "before": cell["accuracy_before"].mean(),
-         "after": cell["accuracy"].mean(),
+         "after": cell["accuracy"].mean(), "sem": sem(cell["accuracy"]) if len(cell) > 1 else float("nan"),
          "p": paired_t(cell["accuracy_before"], cell["accuracy"]).p if len(cell) > 1 else float("nan"),
          "device_before": _joined(cell["device_before"]), "device": _joined(cell["device"])}
-        for key, cell in both[~np.asarray(same, bool)].groupby(CELL)
+        for key, cell in both[~once].groupby(CELL)
     ]
-    return pd.DataFrame(rows, columns=[*CELL, "runs", "before", "after", "p", "device_before", "device"])
+    return pd.DataFrame(rows, columns=[*CELL, "runs", "before", "after", "sem", "p", "device_before", "device"])
 
 
 def _joined(values: pd.Series) -> str:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import combinations, pairwise
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -482,8 +482,8 @@ def _as_classes(e: Evidence, claim: Claim, recipe: str) -> Found | None:
 
 def _diminishes(e: Evidence, claim: Claim, recipe: str) -> Found | None:
     """Whether the mean gain over topical data sets falls from the smallest budget to the largest, of three or more, and rises
-    clearly from none of them to the next; undecided where there may be none at the smallest one, or none less at the largest,
-    by the intervals over data sets, or where it rises by its own interval, but nowhere when all steps are corrected together."""
+    clearly from none of them to a larger one; undecided where there may be none at the smallest, or none less at the largest,
+    by the intervals over data sets, or where it rises by its own interval, but nowhere when all pairs are corrected together."""
     runs = _group(_under(e, recipe), "topical")
     runs = runs[runs["setting"].isin(["base", "clust"])]
     if runs.empty or not len(matched := stats.pairs(runs)):
@@ -495,8 +495,9 @@ def _diminishes(e: Evidence, claim: Claim, recipe: str) -> Found | None:
     text = ", ".join(f"{budget}: {tables.number(points)}" for budget, points in means.items())
     least, most = wide.columns.min(), wide.columns.max()
     gain, fall = stats.t_interval(wide[least]), stats.t_interval(wide[least] - wide[most])
-    steps = stats.directions({(a, b): pd.DataFrame({"before": wide[a], "after": wide[b]}) for a, b in pairwise(sorted(wide))})
-    rises, sure = (bool((steps["up"] & steps[which]).any()) for which in ("clear", "still"))
+    pairs = stats.directions({(a, b): pd.DataFrame({"before": wide[a], "after": wide[b]})
+                              for a, b in combinations(sorted(wide), 2)})  # fmt: skip
+    rises, sure = (bool((pairs["up"] & pairs[which]).any()) for which in ("clear", "still"))
     unsure = gain.includes_zero or fall.includes_zero or (rises and not sure)
     value = float("nan") if unsure else float(gain.low > 0 and fall.low > 0 and not rises)
     return Found(value, f"points at {text} ({_share(len(wide), e, 'topical')})")
