@@ -247,7 +247,8 @@ def _compare(options: argparse.Namespace) -> None:
     other, out = results.another(Path(options.runs)), Path(options.out) if options.out else None
     for read in (other, paths.results() / "runs.csv") if out else ():
         paths.spare(read, out.parent, [out.name])
-    cells = stats.again(results.of_another(other), results.load(aside=True))
+    theirs = results.of_another(other)
+    cells = stats.again(theirs, results.load(set(theirs["dataset"]), aside=True))
     if cells.empty:
         raise InputError(f"'{other}' and '{paths.results()}' have no run in common that each has computed by itself; runs are the "
                          "same where recipe, texts and weights are")
