@@ -559,7 +559,10 @@ def test_what_runs_were_computed_on():
     assert said.startswith("2 of these runs were computed on processors and 1 on a graphics card (NVIDIA X). Each kind")
     assert ("under one recipe were computed on the same kind and in the same precision, two recipes may not have been. "
             "Along some learning curves the kind changes") in said
-    assert said.endswith("their runs with 64 labels are on a card.")
+    assert said.endswith("of their runs those on a card have 64 labels.")
+    more = pd.concat([one.assign(budget=budget, device=device) for one in [some.head(1)] for budget, device in (
+        (64, "NVIDIA X"), (128, "NVIDIA X"), (256, "cpu"))])  # the kind with fewer numbers of labels is told
+    assert sentences.devices_in_words(more).endswith("of their runs those on processors have 256 labels.")
     crossing = sentences.devices_in_words(pd.concat([some, runs([0.1, 0.2], "clust").assign(device="cpu", precision="bf16")]))
     assert ("for 1 of 3 pairs of a sample and a recipe the settings were computed on different kinds, or in different precisions "
             "(IT:CLUST otherwise than plain). Along some learning curves") in crossing

@@ -155,11 +155,12 @@ def devices_in_words(runs: pd.DataFrame) -> Prose:
              f"different precisions{which}" if mixed else
              "all settings of one sample of labels under one recipe were computed on the same kind and in the same precision, two "
              "recipes may not have been")
-    curves = runs.groupby(["dataset", "setting", "clustering", "recipe"])
-    crossing = runs[(curves["device"].transform("nunique") > 1) & (runs["device"] != "cpu")]
-    on_card = listed([str(budget) for budget in sorted(crossing["budget"].unique())])
-    bend = (" Along some learning curves the kind changes, and with it the inter-trained model: their runs with "
-            f"{on_card} labels are on a card.") if on_card else ""
+    crossing = runs[runs.groupby(["dataset", "setting", "clustering", "recipe"])["device"].transform("nunique") > 1]
+    budgets = {where: sorted(part["budget"].unique()) for where, part in
+               crossing.groupby(crossing["device"].eq("cpu").map({True: "processors", False: "a card"}))}  # fmt: skip
+    where = min(budgets, key=lambda kind: len(budgets[kind]), default="")  # the first of two alike: a card
+    bend = (" Along some learning curves the kind changes, and with it the inter-trained model: of their runs those on "
+            f"{where} have {listed([str(budget) for budget in budgets[where]])} labels.") if budgets else ""
     return Prose(f"{listed(told)}.{how} Each kind of device, and each precision, has inter-trained models of its own, from the "
                  f"same seed; {apart}.{bend}")
 
