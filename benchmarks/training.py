@@ -17,8 +17,7 @@ device in the quicker of bf16 and fp32. `accuracy` has the models side by side o
 them one by one. All files but that of `together` keep what other machines measured. `together` divides the cores
 among processes that do the same work at once, as several processes of one grid do. `parts` also measures a model of BERT
 base's shape, whose weights are random, since speed does not depend on them. `grid` computes into the store for good, with
-`--processes` of them; beside its seconds stands what the parts of it sum up to by `training_parts.csv`. AG News and ISEAR must
-be at hand, see `cluster-tune data`.
+`--processes` of them, in as many goes as it takes. AG News and ISEAR must be at hand, see `cluster-tune data`.
 """
 
 import argparse
@@ -390,15 +389,8 @@ def parts(dataset: str, copies: int = 5, profile: str = "paper") -> pd.DataFrame
 
 
 def counts(profile: str, dataset: str) -> dict[str, float]:
-    """How many of each part a profile has."""
-    from cluster_tune import design
-
-    return parts_of(design.runs(profile), dataset)
-
-
-def parts_of(runs: list, dataset: str) -> dict[str, float]:
-    """How many of each part some runs have, their repetitions side by side, the sizes of their data sets as in `results/`; each
-    counts for the length of its texts over those of `dataset`."""
+    """How many of each part a profile has, its repetitions side by side, the sizes of its data sets as in `results/`; each counts
+    for the length of its texts over those of `dataset`."""
     from cluster_tune import datasets, design, results, tables
 
     found, begun, sizes = dict.fromkeys(
@@ -406,7 +398,7 @@ def parts_of(runs: list, dataset: str) -> dict[str, float]:
          f"predictions of five models for {SOME:,} texts", "an update on clusters", "an update on masked words"], 0.0
     ), set(), results.sizes(list(datasets.shown()))  # fmt: skip
     read = tables.words_read(results.table("lengths", dataset=list(sizes)))
-    for run in runs:
+    for run in design.runs(profile):
         (train, test), recipe, long = sizes[run.dataset], design.RECIPES[run.recipe], read[run.dataset] / read[dataset]
         key = (run.dataset, run.setting, run.clustering, run.recipe, run.budget)
         stages = {(run.dataset, "words"): recipe.mlm_epochs if run.masks else 0,
@@ -423,9 +415,9 @@ def parts_of(runs: list, dataset: str) -> dict[str, float]:
 
 
 def grid(profile: str, processes: int, datasets: str = "") -> pd.DataFrame:
-    """Seconds in which so many processes compute all that the store lacks of a profile, with their start; `datasets` in another
-    order than the profile's, or only some of them. Those first whose masked words take longest, no process is left with them
-    in the end."""
+    """Seconds in which so many processes compute all that the store lacks of a profile, with their start, and from how many
+    inter-trained models; `datasets` in another order than the profile's, or only some of them. Those first whose masked words take
+    longest, no process is left with them in the end."""
     from cluster_tune import design, experiment
 
     before = set(experiment.survey(design.runs(profile))[1])
@@ -437,31 +429,23 @@ def grid(profile: str, processes: int, datasets: str = "") -> pd.DataFrame:
     if ended:  # as where a data set is not there: the rest was computed, and is measured
         print(f"grid: ended with {ended}, see above", flush=True)
     wanted, after, _ = experiment.survey(design.runs(profile))
-    return timed(profile, [run for run in after if run not in before], len(wanted), processes, seconds)
-
-
-def timed(profile: str, done: list, of: int, processes: int, seconds: float) -> pd.DataFrame:
-    """A row for the runs that were `done` in so many seconds, of a profile of so many runs: how many, from how many
-    inter-trained models, and the seconds of their parts on this machine, one after the other, and of all the profile's, where
-    these were measured. It takes no weights to be there before."""
-    from cluster_tune import design
-
+    done = [run for run in after if run not in before]
     if not done:
-        print("grid: the store has all of it, so there is nothing to measure", flush=True)
+        print("grid: nothing was computed, so there is nothing to measure", flush=True)
         return pd.DataFrame()
-    words = {run.dataset for run in done if run.masks}
     on_clusters = {(run.dataset, run.setting, run.clustering, design.family(run.recipe)) for run in done if run.clusters}
-    row = stamped(pd.DataFrame([{
-        "profile": profile, "runs": len(done), "of": of, "on_words": len(words), "on_clusters": len(on_clusters),
-        "processes": processes, "seconds": seconds,
+    return stamped(pd.DataFrame([{
+        "profile": profile, "runs": len(done), "of": len(wanted), "on_words": len({run.dataset for run in done if run.masks}),
+        "on_clusters": len(on_clusters), "processes": processes, "seconds": seconds,
     }]))  # fmt: skip
-    measured = pd.read_csv(HERE / "training_parts.csv")
-    measured = measured[(measured["encoder"] == SHAPES["minilm"]) & (measured["machine"] == row["machine"][0])]
-    sums = {"by_parts": done, "by_parts_of": design.runs(profile)}
-    for name, runs in sums.items():
-        number = parts_of(runs, measured["dataset"].iloc[0]) if len(measured) else {}
-        row[name] = (measured["seconds"] * measured["what"].map(number)).sum() if number else float("nan")
-    return row
+
+
+def after_others(file: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame, one go at a profile, after the goes of `file`. Those that the same machine had at the same profile go where they
+    would be more runs than it has, together with this one: they filled another store."""
+    before, row = pd.read_csv(file) if file.is_file() else frame.head(0), frame.iloc[0]
+    same = (before["machine"] == row["machine"]) & (before["profile"] == row["profile"])
+    return pd.concat([before[~same] if before.loc[same, "runs"].sum() + row["runs"] > row["of"] else before, frame])
 
 
 def stamped(frame: pd.DataFrame) -> pd.DataFrame:
@@ -508,7 +492,7 @@ def main() -> None:
         if found.empty:
             continue
         if name != "training_together.csv":
-            found = beside_others(HERE / name, found)
+            found = (after_others if name == "training_grid.csv" else beside_others)(HERE / name, found)
         found.to_csv(HERE / name, index=False, float_format="%.5g")
 
 

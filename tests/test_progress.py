@@ -79,6 +79,20 @@ def test_the_time_left_is_that_of_the_texts_at_the_pace_so_far(shown, monkeypatc
     assert shown.estimate() == ""
 
 
+def test_no_time_is_left_once_others_have_ended_the_work(shown, monkeypatch):
+    now = [50.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    shown("plan", {"dataset": "d", "wanted": 2, "missing": 2, "texts": 1000})
+    shown("update", update(0))
+    now[0] += 3600
+    shown("update", update(100))
+    for _ in range(2):
+        assert "left, until" in shown.bar.postfix
+        shown("elsewhere", {"texts": 100})
+    shown.close()
+    assert not shown.bar.postfix and shown.left
+
+
 def test_a_log_that_cannot_be_written_stops_nothing(tmp_path, capsys):
     progress = Progress(tmp_path / "nowhere" / "log")
     progress("plan", {"dataset": "d", "wanted": 1, "missing": 1})

@@ -622,18 +622,18 @@ def test_the_parts_of_a_profile_add_up():
     assert table["Minutes"].tolist() == ["10.0", "8.0", "50.0", "160.0"] and table["Measured over"].tolist() == ["150", "270"] * 2
 
 
-def test_what_was_computed_in_one_go():
+def test_what_was_computed_in_one_go_or_two():
     measured = pd.DataFrame({"machine": ["1 card", "2 cores, X"], "profile": "paper", "runs": [1836, 40], "of": 3605,
-                             "on_words": [9, 0], "on_clusters": [46, 2], "processes": [20, 1], "seconds": [489.6, 60.0],
-                             "by_parts": [1200.0, float("nan")], "by_parts_of": [1800.0, float("nan")]})
+                             "on_words": [9, 0], "on_clusters": [46, 2], "processes": [20, 1], "seconds": [489.6, 60.0]})
     said = sentences.grid_in_words(measured)
-    assert "On 1 card, 20 processes at once computed 1,836 of the 3,605 runs of `paper` in 8.2 minutes" in said
-    assert ("of 46 models on clusters and 9 on masked words; the parts of these, one after the other, sum up to 20.0 minutes by "
-            "the table, those of the whole profile to 30.0, which at the same rate would take 12.2.") in said
-    assert "at the same rate" not in sentences.grid_in_words(measured.assign(runs=3605))
-    assert "at the same rate" not in sentences.grid_in_words(measured.assign(by_parts_of=float("nan")))
+    assert "On 1 card, 20 processes at once computed 1,836 of the 3,605 runs of `paper` in 8.2 minutes, from the start" in said
     assert "On 2 cores, X, 1 process computed 40 of the 3,605 runs of `paper` in 1.0 minutes, from the start" in said
     assert said.endswith("to the last record, with the inter-training of 2 models on clusters and 0 on masked words.")
+    assert "Together" not in said
+    more = pd.concat([measured, measured[:1].assign(runs=1769, seconds=510.4)])
+    assert "computed 1,769 more of these runs in 8.5 minutes" in sentences.grid_in_words(more)
+    assert "Together these are all 3,605 runs, in 16.7 minutes." in sentences.grid_in_words(more)
+    assert "Together these are 3,604 of the 3,605 runs" in sentences.grid_in_words(more.replace({"runs": {1769: 1768}}))
 
 
 @pytest.mark.parametrize("more, said", [(0.0, "no loss was found"), (0.1, "the two do differ")])

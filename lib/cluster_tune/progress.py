@@ -132,6 +132,8 @@ class Progress:
 
     def close(self) -> None:
         if self.bar is not None:
+            if self.bar.n == self.bar.total:  # where others ended the work, the last estimate is of before
+                self.bar.set_postfix_str("")
             self.bar.close()
 
 

@@ -228,20 +228,19 @@ def parts_in_words(parts: pd.DataFrame) -> Prose:
 
 
 def grid_in_words(measured: pd.DataFrame) -> Prose:
-    """How long pieces of a profile took that were computed in one go (`benchmarks/training_grid.csv`), each on its machine."""
+    """How long a profile took that was computed in one go or several (`benchmarks/training_grid.csv`), for each machine."""
     said = []
-    for row in measured.itertuples():
-        line = (f"On {row.machine}, {whole(row.processes)} process{'es at once' * (row.processes > 1)} computed "
-                f"{row.runs:,} of the {row.of:,} runs of `{row.profile}` in {number(row.seconds / 60)} minutes, "
-                "from the start of the first process to the last record, with the inter-training of "
-                f"{whole(row.on_clusters)} models on clusters and {whole(row.on_words)} on masked words")
-        if np.isfinite(row.by_parts):
-            line += f"; the parts of these, one after the other, sum up to {number(row.by_parts / 60)} minutes by the table"
-            if row.runs < row.of and np.isfinite(row.by_parts_of):
-                whole_of_it = row.seconds * row.by_parts_of / row.by_parts / 60
-                line += (f", those of the whole profile to {number(row.by_parts_of / 60)}, which at the same rate would take "
-                         f"{number(whole_of_it)}")
-        said.append(f"{line}.")
+    for (machine, profile), goes in measured.groupby(["machine", "profile"], sort=False):
+        for place, row in enumerate(goes.itertuples()):
+            what = f"{row.runs:,} of the {row.of:,} runs of `{profile}`" if not place else f"{row.runs:,} more of these runs"
+            said.append(
+                f"On {machine}, {whole(row.processes)} process{'es at once' * (row.processes > 1)} computed {what} in "
+                f"{number(row.seconds / 60)} minutes, from the start of the first process to the last record, with the "
+                f"inter-training of {whole(row.on_clusters)} models on clusters and {whole(row.on_words)} on masked words.")
+        if len(goes) > 1:
+            runs, of = goes["runs"].sum(), goes["of"].iloc[-1]
+            said.append(f"Together these are {f'all {of:,}' if runs == of else f'{runs:,} of the {of:,}'} runs, in "
+                        f"{number(goes['seconds'].sum() / 60)} minutes.")
     return Prose(" ".join(said))
 
 
