@@ -64,7 +64,7 @@ browser: $(BUILD)/html/done ## open the book in a real browser: hostile texts, n
 	OMP_NUM_THREADS=1 $(PYTEST) tests/in_browser.py
 
 bench: $(READY) ## measure against other implementations (minutes)
-	@set -e; for file in benchmarks/*.py; do echo "$$file"; env -u OMP_NUM_THREADS $(BIN)/python "$$file"; done
+	@set -e; for file in sib text training; do file=benchmarks/$$file.py; echo "$$file"; env -u OMP_NUM_THREADS $(BIN)/python "$$file"; done
 
 pages: $(READY) ## execute the book's pages anew from results/; with PROFILE=cpu or paper, compute what is missing
 	$(if $(PROFILE),$(BIN)/cluster-tune grid --profile $(PROFILE) $(HOW); $(BIN)/cluster-tune gather && \

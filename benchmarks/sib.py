@@ -17,7 +17,6 @@ their sum. AG News and 20 Newsgroups must be at hand, see `cluster-tune data`.
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from machine import processor  # beside this file
 from scipy.sparse import csr_matrix, load_npz, save_npz
 
 HERE = Path(__file__).resolve().parent
@@ -228,13 +228,6 @@ def stamped(rows: list[dict]) -> pd.DataFrame:
     frame = pd.DataFrame(rows).round({"seconds": 4, "cpu_seconds": 4, "information": 6})
     frame["version"] = frame["package"].map({package: version(package) for package in PACKAGES})
     return frame.assign(machine=f"{os.cpu_count()} cores, {processor()}", date=date.today().isoformat())
-
-
-def processor() -> str:
-    """The processor's name."""
-    info = Path("/proc/cpuinfo")
-    names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sib import processor  # the benchmark beside this one
+from machine import processor  # beside this file
 
 HERE = Path(__file__).resolve().parent
 WAYS = ("authors", "tuned", "ours")
@@ -452,7 +452,8 @@ def stamped(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with what it was measured on."""
     import torch
 
-    unit = " with AMX" if torch.cpu._is_amx_tile_supported() else ""  # the name does not say it
+    unit = " with AMX" if torch.cpu._is_amx_tile_supported() else ""  # the name says neither
+    unit = " without AVX-512" if torch.backends.cpu.get_cpu_capability() == "AVX2" else unit
     cores = f"{os.cpu_count()} cores, {processor()}{unit}"
     machine = torch.cuda.get_device_name() if torch.cuda.is_available() else cores
     return frame.assign(machine=machine, torch=torch.__version__, transformers=version("transformers"),
