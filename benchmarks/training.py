@@ -6,6 +6,7 @@
     python benchmarks/training.py fixed       # what a run costs beside its updates -> benchmarks/training_fixed.csv
     python benchmarks/training.py together    # several processes at once -> benchmarks/training_together.csv
     python benchmarks/training.py parts       # on a GPU: what the profile `paper` is made of -> benchmarks/training_parts.csv
+    python benchmarks/training.py padding     # word pieces that each way multiplies a text -> benchmarks/training_padding.csv
     python benchmarks/training.py grid        # for hours: all that a profile lacks, timed -> benchmarks/training_grid.csv
 
 The ways are `authors` (a Trainer set up as the paper's authors train: single precision, every text padded to the
@@ -42,6 +43,7 @@ COPIES = {"ours": 1, "side_by_side": 5}  # models trained at once; on a GPU this
 BATCH, LENGTH, RATE = 64, 128, 3e-5
 FIRST = 2  # updates before the clock starts
 SHAPES = {"minilm": "MiniLM", "bert-base": "BERT base's shape"}  # what `parts` measures
+USUAL = ("speed", "accuracy", "fixed", "together", "parts", "padding")  # what is measured where no command is given
 SOME = 3000  # texts to predict there
 
 
@@ -68,7 +70,7 @@ def classifier(encoder, device):
 def ours(encoder, texts, others, codes, updates: int, device, copies: int = 1) -> dict:
     """Seconds of `updates` updates and of a pass over `others`, with this package; where copies are trained side by side
     the share of one."""
-    from cluster_tune import encoders, stacked, training
+    from cluster_tune import encoders, inference, stacked, training
 
     bits = training.precision(device)
     model = classifier(encoder, device)
@@ -91,7 +93,9 @@ def ours(encoder, texts, others, codes, updates: int, device, copies: int = 1) -
     trained_model = train(updates)
     trained = time.perf_counter()
     predict(trained_model, unseen, bits=bits)
-    return {"train": (trained - began) / copies, "predict": (time.perf_counter() - trained) / copies, "precision": bits}
+    seconds = {"train": (trained - began) / copies, "predict": (time.perf_counter() - trained) / copies}
+    by_onnx = bits == "fp32" and inference.fits(model.encoder)
+    return {**seconds, "precision": bits, "onnxruntime": version("onnxruntime") if by_onnx else None}
 
 
 def trainer(encoder, texts, others, codes, updates: int, device, tuned: bool) -> dict:
@@ -198,6 +202,7 @@ def serve(way: str, dataset: str, texts: int, updates: int) -> None:
         peak = torch.cuda.max_memory_allocated() / 2**20
     print(json.dumps({
         "way": way, "dataset": dataset, "device": device.type, "precision": found["precision"],
+        "onnxruntime": found.get("onnxruntime"),
         "updates": updates, "test_texts": len(inputs[2]),
         "train_seconds": found["train"], "predict_seconds": found["predict"],
         "train_texts_a_second": updates * BATCH / found["train"],
@@ -307,6 +312,20 @@ def plain(encoder, pooling, tokens, labels, classes, recipe, seed):
         loss.backward()
         optimiser.step()
     return model
+
+
+def padding(dataset: str, texts: int) -> pd.DataFrame:
+    """Word pieces a test text in prediction: as many as the texts have, and with the padding of the way `authors` and of the
+    authors' own code, which reads up to 512 of a text and pads 32 texts at a time, as they come. No measurement: a count."""
+    from cluster_tune import encoders, training
+
+    encoder, _, others, _ = data(dataset, texts)
+    short, long = (training.tokenise(encoders.tokenizer(encoder), others, length).lengths for length in (LENGTH, 512))
+    batches = [long[at : at + 32] for at in range(0, len(long), 32)]
+    own = sum(part.max() * len(part) for part in batches) / len(long)
+    found = {"texts": short.mean(), "authors": short.max(), "authors' code": own}
+    rows = [{"dataset": dataset, "test_texts": len(others), "way": way, "pieces": pieces} for way, pieces in found.items()]
+    return pd.DataFrame(rows)
 
 
 def fixed(dataset: str, budget: int = 64) -> pd.DataFrame:
@@ -464,7 +483,7 @@ def stamped(frame: pd.DataFrame) -> pd.DataFrame:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", nargs="?", choices=("speed", "accuracy", "fixed", "together", "parts", "grid", "serve"),
+    parser.add_argument("command", nargs="?", choices=(*USUAL, "grid", "serve"),
                         help="all but grid if not given")
     parser.add_argument("rest", nargs="*")
     parser.add_argument("--dataset", default=None)
@@ -486,14 +505,14 @@ def main() -> None:
         "fixed": ("training_fixed.csv", lambda: fixed(given.dataset or "ag_news", given.budget)),
         "together": ("training_together.csv", lambda: together(given.dataset or "ag_news", given.texts, given.updates)),
         "parts": ("training_parts.csv", lambda: parts(given.dataset or "ag_news")),
+        "padding": ("training_padding.csv", lambda: padding(given.dataset or "ag_news", given.texts)),
+        "grid": ("training_grid.csv", lambda: grid(given.profile, given.processes, given.datasets)),
     }
-    usual = list(work.values())
-    work["grid"] = ("training_grid.csv", lambda: grid(given.profile, given.processes, given.datasets))
-    for name, measure in [work[given.command]] if given.command else usual:
+    for name, measure in map(work.get, [given.command] if given.command else USUAL):
         found = measure()
         if found.empty:
             continue
-        if name != "training_together.csv":
+        if name not in ("training_together.csv", "training_padding.csv"):
             found = (after_others if name == "training_grid.csv" else beside_others)(HERE / name, found)
         found.to_csv(HERE / name, index=False, float_format="%.5g")
 

@@ -18,7 +18,8 @@ IMPORTS = {
     "design": "",
     "stats": "",
     "text": "",
-    "training": "",
+    "inference": "",
+    "training": "inference",
     "docstrings": "",
     "sampling": "",
     "baselines": "",
@@ -27,7 +28,7 @@ IMPORTS = {
     "encoders": "paths",
     "glove": "paths datasets",
     "clustering": "_loops",
-    "stacked": "training",
+    "stacked": "inference training",
     "intertraining": "paths training stacked",
     "finetuning": "training stacked design",
     "claims": "paths",
@@ -57,7 +58,7 @@ IMPORTS = {
 }
 IN_NOTEBOOKS = set("paths design datasets reference experiment results stats tables sentences figures viewer few_labels explore "
                    "worked".split())
-HEAVY = {"torch": set("training stacked encoders intertraining finetuning experiment explore labelling".split()),
+HEAVY = {"torch": set("inference training stacked encoders intertraining finetuning experiment explore labelling".split()),
          "papermill": {"pages"}}
 # What must work where torch does not:
 LIGHT = "explore stats design reference results tables sentences figures viewer reach provenance pages datasets verdicts".split()

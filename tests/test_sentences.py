@@ -585,13 +585,22 @@ def test_training_beside_a_trainer():
     assert tables.training_table(timed().assign(matrix_share=0.0034))["Share of the matrix rate"].tolist() == ["0.3 %"] * 3
     said = sentences.training_in_words(pd.concat([timed(), timed().assign(machine="1 card", train_texts_a_second=800.0)]))
     assert said.index("On 2 cores, X, this package trains on 80 ") < said.index("On 1 card, this package trains on 800 ")
-    single = sentences.training_in_words(timed().assign(precision="fp32"))  # .64 of the rate in training, 3 times the arithmetic
-    assert "it runs at 53 % of the rate of large matrix products, and all of it would be 7.5 times the texts" in single
+    single = timed().assign(precision="fp32", onnxruntime=["", "", "1.32"])
+    assert "in single precision; prediction here went through ONNX Runtime." in sentences.training_in_words(single)
+    assert "was measured before it went through" in sentences.training_in_words(single.assign(onnxruntime=float("nan")))
     assert "single precision" not in said
     five = timed().tail(1).assign(way="side_by_side", train_texts_a_second=400.0)
     said = sentences.training_in_words(pd.concat([timed(), five]))
     assert "side by side are trained on 400 texts a second together, 40.0 and 10.0 times" in said
     assert tables.measured_on(timed())["Value"].tolist() == ["2 cores, X", "2026-01-01", "torch 2, transformers 5"]
+
+
+def test_how_much_of_prediction_is_padding():
+    counted = pd.DataFrame({"test_texts": 2000, "way": ["texts", "authors", "authors' code"], "pieces": [50.04, 128, 102.4]})
+    said = sentences.padding_in_words(counted)
+    assert said.startswith("Of 2,000 test texts, one has 50.0 word pieces on average.")
+    assert "Padded to the longest of the set it has 128, 2.6 times as many." in said
+    assert "as they come, which makes 102." in said and said.endswith("is about 0.80 times what the table says of the first way.")
 
 
 def test_the_fixed_cost_of_a_run():

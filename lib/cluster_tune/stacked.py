@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from cluster_tune import training
+from cluster_tune import inference, training
 from cluster_tune.errors import InputError
 
 DEVICES = ("cuda",)  # where this is the quicker way
@@ -35,10 +35,7 @@ TILE = 128  # word pieces of a text that a kernel of flash attention takes at on
 
 def fits(encoder: nn.Module) -> bool:
     """Whether this module trains such an encoder where it lies."""
-    config = encoder.config
-    plain = getattr(config, "position_embedding_type", None) in (None, "absolute") and not getattr(config, "is_decoder", False)
-    kind = config.model_type == "bert" and config.hidden_act == "gelu" and plain
-    return kind and next(encoder.parameters()).device.type in DEVICES
+    return inference.plain_bert(encoder.config) and next(encoder.parameters()).device.type in DEVICES
 
 
 def flash_fits(where: torch.device, kind: torch.dtype, config) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from cluster_tune import inference
 from cluster_tune.errors import InputError
 
 POOL = 32  # batches drawn together and then sorted by length: little padding, and still a random order
@@ -410,9 +411,8 @@ def _backward(model: Classifier, tokens: Tokens, targets: torch.Tensor, rows: np
     return loss.item()
 
 
-def _forward(module: Callable, model: nn.Module, tokens: Tokens, bits: str) -> np.ndarray:
-    where = next(model.parameters()).device
-    rows, most = np.arange(len(tokens)), PART.get(where.type, PART["cpu"])
+def _forward(module: Callable, model: nn.Module, tokens: Tokens, bits: str, most: int) -> np.ndarray:
+    where, rows = next(model.parameters()).device, np.arange(len(tokens))
     model.eval()
     while True:  # the longest texts come first: memory that is short shows at once
         parts = _parts(tokens, rows, most)
@@ -429,16 +429,25 @@ def _forward(module: Callable, model: nn.Module, tokens: Tokens, bits: str) -> n
     return out
 
 
+def _vectors(encoder: nn.Module, pooling: str, tokens: Tokens, bits: str) -> tuple[Callable, int]:
+    """What makes vectors of ids and mask without dropout, and how many word pieces at a time: the encoder, or where there are many
+    word pieces and it can, ONNX Runtime."""
+    if bits == "fp32" and len(tokens.ids) >= inference.WORTH and inference.fits(encoder):
+        return inference.Pooled(encoder, pooling), inference.PART
+    return functools.partial(_pooled, encoder, pooling), PART.get(next(encoder.parameters()).device.type, PART["cpu"])
+
+
 def predict(model: Classifier, tokens: Tokens, bits: str = "fp32") -> np.ndarray:
     """Logits of n texts, float32 (n, classes), in their order; dropout off."""
-    return _forward(model, model, tokens, bits)
+    vectors, most = _vectors(model.encoder, model.pooling, tokens, bits)
+    return _forward(lambda ids, mask: model.head(vectors(ids, mask)), model, tokens, bits, most)
 
 
 def embed(encoder: nn.Module, pooling: str, tokens: Tokens, bits: str = "fp32") -> np.ndarray:
     """Sentence embeddings, float32 (n, width): [CLS] of the last layer for a 'pooler' encoder (section 5.3), else the
     mean of the tokens."""
-    kind = "cls" if pooling == "pooler" else pooling
-    return _forward(lambda ids, mask: _pooled(encoder, kind, ids, mask), encoder, tokens, bits)
+    vectors, most = _vectors(encoder, "cls" if pooling == "pooler" else pooling, tokens, bits)
+    return _forward(vectors, encoder, tokens, bits, most)
 
 
 def copy_of(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
