@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cluster_tune import datasets, design, experiment, results
+from cluster_tune import datasets, design, encoders, experiment, results
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -67,3 +67,10 @@ def test_parts_count_each_model_once_and_repetitions_together(training, monkeypa
     train, test = results.sizes(list(datasets.shown()))["ag_news"]
     assert found["an update on clusters"] == -(-train // training.BATCH)
     assert found[f"predictions of five models for {training.SOME:,} texts"] == pytest.approx(2 * test / training.SOME)
+
+
+def test_padding_is_counted_by_the_set_and_by_the_batch(training, monkeypatch):
+    texts = ["sea"] * 32 + ["sea " * 200]  # 3 word pieces each with the special ones, and 202, of which 128 are read in training
+    monkeypatch.setattr(training, "data", lambda dataset, most: (encoders.resolve("minilm"), texts[:1], texts, None))
+    found = training.padding("any", 33).set_index("way")["pieces"]
+    assert found.to_dict() == pytest.approx({"texts": (32 * 3 + 128) / 33, "authors": 128, "authors' code": (32 * 3 + 202) / 33})
