@@ -6,7 +6,7 @@
     python benchmarks/training.py fixed       # what a run costs beside its updates -> benchmarks/training_fixed.csv
     python benchmarks/training.py together    # several processes at once -> benchmarks/training_together.csv
     python benchmarks/training.py parts       # on a GPU: what the profile `paper` is made of -> benchmarks/training_parts.csv
-    python benchmarks/training.py padding     # word pieces that each way multiplies a text -> benchmarks/training_padding.csv
+    python benchmarks/training.py padding     # word pieces of a text, with and without padding -> benchmarks/training_padding.csv
     python benchmarks/training.py grid        # for hours: all that a profile lacks, timed -> benchmarks/training_grid.csv
 
 The ways are `authors` (a Trainer set up as the paper's authors train: single precision, every text padded to the
@@ -94,7 +94,7 @@ def ours(encoder, texts, others, codes, updates: int, device, copies: int = 1) -
     trained = time.perf_counter()
     predict(trained_model, unseen, bits=bits)
     seconds = {"train": (trained - began) / copies, "predict": (time.perf_counter() - trained) / copies}
-    by_onnx = bits == "fp32" and inference.fits(model.encoder)
+    by_onnx = bits == "fp32" and len(unseen.ids) >= inference.WORTH and inference.fits(model.encoder)
     return {**seconds, "precision": bits, "onnxruntime": version("onnxruntime") if by_onnx else None}
 
 
