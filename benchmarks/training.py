@@ -94,8 +94,8 @@ def ours(encoder, texts, others, codes, updates: int, device, copies: int = 1) -
     trained = time.perf_counter()
     predict(trained_model, unseen, bits=bits)
     seconds = {"train": (trained - began) / copies, "predict": (time.perf_counter() - trained) / copies}
-    by_onnx = bits == "fp32" and len(unseen.ids) >= inference.WORTH and inference.fits(model.encoder)
-    return {**seconds, "precision": bits, "onnxruntime": version("onnxruntime") if by_onnx else None}
+    by_onnx = version("onnxruntime") if inference.worth(model.encoder, unseen, bits) else None
+    return {**seconds, "precision": bits, "onnxruntime": by_onnx}
 
 
 def trainer(encoder, texts, others, codes, updates: int, device, tuned: bool) -> dict:

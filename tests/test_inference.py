@@ -33,9 +33,9 @@ def test_the_vectors_are_those_of_pytorch(pooling, changes):
     assert inference.fits(model)
     ids, mask = tokens.batch(np.arange(len(tokens)))
     with torch.inference_mode():
-        expected = training._pooled(model, pooling, ids, mask)
-        found = inference.Pooled(model, pooling)(ids, mask)
-    assert expected.std() > 0.1 and torch.allclose(found, expected, atol=2e-5)
+        expected = training._pooled(model, pooling, ids, mask).numpy()
+    found = inference.vectors(model, pooling, tokens)
+    assert expected.std() > 0.1 and np.allclose(found, expected, atol=2e-5)
 
 
 def test_the_pretrained_encoder_gives_the_same_embeddings(monkeypatch, sea_and_sky):
@@ -50,10 +50,37 @@ def test_the_pretrained_encoder_gives_the_same_embeddings(monkeypatch, sea_and_s
 
 def spied(monkeypatch) -> list:
     """Where it is worth it for any number of word pieces: the poolings that ONNX Runtime was asked for."""
-    used, pooled = [], inference.Pooled
+    used, vectors = [], inference.vectors
     monkeypatch.setattr(inference, "WORTH", 0)
-    monkeypatch.setattr(inference, "Pooled", lambda encoder, pooling: used.append(pooling) or pooled(encoder, pooling))
+    monkeypatch.setattr(inference, "vectors", lambda *what: used.append(what[1]) or vectors(*what))
     return used
+
+
+@pytest.mark.parametrize("cores", [1, 2, 5])
+def test_the_vectors_do_not_depend_on_the_cores_and_the_parts(cores, monkeypatch):
+    model, tokens = bert(), some_tokens()
+    whole = inference.vectors(model, "mean", tokens)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: cores)
+    monkeypatch.setattr(inference, "PART", 40)
+    assert np.allclose(inference.vectors(model, "mean", tokens), whole, atol=1e-6)
+    alone = [inference.vectors(model, "mean", tokens.take(np.array([row])))[0] for row in range(5)]
+    assert np.allclose(alone, whole[:5], atol=1e-6)
+
+
+def test_what_stops_in_one_part_stops_all(monkeypatch):
+    tokens, asked, batch = some_tokens(), [], training.Tokens.batch
+
+    def stops(self, rows, step):
+        asked.append(len(rows))
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return batch(self, rows, step)
+
+    monkeypatch.setattr(training.Tokens, "batch", stops)
+    monkeypatch.setattr(inference, "PART", 1)
+    with pytest.raises(KeyboardInterrupt):
+        inference.vectors(bert(), "mean", tokens)
+    assert len(asked) < len(tokens)
 
 
 def test_predictions_are_the_same_before_and_after_training(monkeypatch):

@@ -52,16 +52,18 @@ def test_a_batch_is_padded_to_its_longest_text():
     ids, mask = tokens.batch(np.array([0, 1]))
     assert ids.tolist() == [[5, 9, 9, 9], [6, 7, 8, 9]]  # three, rounded up to four
     assert mask.tolist() == [[1, 0, 0, 0], [1, 1, 1, 0]]
+    assert tokens.batch(np.array([0, 1]), step=1)[0].tolist() == [[5, 9, 9], [6, 7, 8]]
 
 
 def test_parts_hold_every_row_once_and_no_more_word_pieces_than_allowed():
     lengths = np.random.default_rng(1).integers(3, 128, 500)
     tokens = training.Tokens(np.zeros(lengths.sum(), np.int32), np.append(0, np.cumsum(lengths)), 0)
     rows = np.arange(100, 400)
-    parts = training._parts(tokens, rows, 1024)
+    parts = tokens.parts(rows, 1024)
     assert sorted(np.concatenate(parts)) == list(rows)
     assert max(tokens.batch(part)[0].numel() for part in parts) <= 1024
-    assert len(training._parts(tokens, rows, 1)) == 300  # a text longer than a part goes alone
+    assert max(tokens.batch(part, 1)[0].numel() for part in tokens.parts(rows, 1024, step=1)) <= 1024
+    assert len(tokens.parts(rows, 1)) == 300  # a text longer than a part goes alone
 
 
 def test_dropout_leaves_the_share_and_the_mean_it_should():

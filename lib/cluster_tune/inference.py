@@ -1,20 +1,22 @@
 """BERT encoders on a processor by ONNX Runtime: what PyTorch computes in single precision, up to rounding, in less time.
 
 ONNX Runtime is an engine for inference alone: it keeps the weights as its products of matrices want them and joins what lies
-between these. The graph is written down here, layer by layer, from the encoder's own weights. Used where both packages, `onnx`
-and `onnxruntime`, are installed. Left out: training, other precisions, encoders that are not BERT's kind, and processors other
-than x86-64; of these it was measured on an AMD EPYC without AVX-512.
+between these. The graph is written down here, layer by layer, from the encoder's own weights. Each core has texts of its own, so
+that none waits for another within a product. Used where both packages, `onnx` and `onnxruntime`, are installed. Left out:
+training, other precisions, encoders that are not BERT's kind, and processors other than x86-64; of these it was measured on an
+AMD EPYC without AVX-512.
 """
 
 import platform
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
 import numpy as np
 import torch
 from torch import nn
 
-PART = 1024  # word pieces, padding included, that go through the encoder together: half of what PyTorch is quickest with
-WORTH = 50_000  # word pieces; to set it up takes about a second
+PART = 512  # word pieces, padding included, that go through the encoder together on one core
+WORTH = 10_000  # word pieces; to set it up takes a tenth of a second, and a second more the first time
 OPERATORS = {"": 17, "com.microsoft": 1}  # the second are ONNX Runtime's own: a layer's steps, joined
 IR = 10  # the version of the file format, which need not be the newest
 
@@ -32,34 +34,58 @@ def fits(encoder: nn.Module) -> bool:
     return here and plain_bert(encoder.config) and all(map(find_spec, ("onnx", "onnxruntime")))
 
 
-class Pooled:
-    """An encoder with the weights that it has now, dropout off, and its pooling: called, it gives the vectors of some texts."""
-
-    def __init__(self, encoder: nn.Module, pooling: str):
-        """`pooling`: 'mean', 'cls' or 'pooler'."""
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.log_severity_level = torch.get_num_threads(), 3
-        weights = {name: value.detach().numpy() for name, value in encoder.state_dict().items()}
-        model = _model(encoder.config, weights, pooling).SerializeToString()
-        self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-    def __call__(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Float32 (texts, size) of ids and mask, int64 (texts, width), padding at the end."""
-        inputs = {"ids": ids.numpy(), "mask": mask.numpy().astype(np.int32)}
-        return torch.from_numpy(self.session.run(None, inputs)[0])
+def worth(encoder: nn.Module, tokens, bits: str) -> bool:
+    """Whether the texts of `tokens` go through this module: in single precision, where they have enough word pieces."""
+    return bits == "fp32" and len(tokens.ids) >= WORTH and fits(encoder)
 
 
-def _model(config, weights: dict[str, np.ndarray], pooling: str):
-    """The encoder and its pooling as an ONNX model: ids int64 and mask int32 (texts, width) -> vectors (texts, size)."""
+def vectors(encoder: nn.Module, pooling: str, tokens) -> np.ndarray:
+    """Float32 (n, size) of the n texts of `tokens`, a `training.Tokens`, in their order: the encoder with the weights that it has
+    now, dropout off, and its pooling, 'mean', 'cls' or 'pooler'. On as many cores as PyTorch may use."""
+    session, _held = _session(encoder, pooling)  # the second stays for as long as the first reads it
+    parts = tokens.parts(np.arange(len(tokens)), PART, step=1)
+
+    def of(rows: np.ndarray) -> np.ndarray:
+        ids, mask = (part.numpy() for part in tokens.batch(rows, step=1))
+        return session.run(None, {"ids": ids, "mask": mask.astype(np.int32)})[0]
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as cores:
+        together = np.concatenate(list(cores.map(of, parts)))
+    out = np.empty_like(together)
+    out[np.concatenate(parts)] = together
+    return out
+
+
+def _session(encoder: nn.Module, pooling: str) -> tuple:
+    """What computes, on one core a call, and the weights, which it reads where they are and does not keep."""
+    from onnxruntime import InferenceSession, OrtValue, SessionOptions
+
+    model, held = _model(encoder.config, {name: value.detach().numpy() for name, value in encoder.state_dict().items()}, pooling)
+    options = SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 3
+    options.add_external_initializers(list(held), [OrtValue.ortvalue_from_numpy(value) for value in held.values()])
+    return InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"]), held
+
+
+def _model(config, weights: dict[str, np.ndarray], pooling: str) -> tuple:
+    """The encoder and its pooling as an ONNX model, ids int64 and mask int32 (texts, width) -> vectors (texts, size), and the
+    float32 arrays that it names but does not hold: within the model they would be copied four times over."""
     from onnx import TensorProto, helper, numpy_helper
 
-    nodes, held = [], {}
+    nodes, numbers, held = [], [], {}
+
+    def number(name: str, value) -> str:
+        numbers.append(numpy_helper.from_array(np.array(value), name))
+        return name
 
     def weight(name: str, value: np.ndarray) -> str:
         held[name] = np.asarray(value, order="C")
         return name
+
+    def elsewhere(name: str, shape: tuple[int, ...]) -> TensorProto:
+        tensor = TensorProto(name=name, dims=shape, data_type=TensorProto.FLOAT, data_location=TensorProto.EXTERNAL)
+        tensor.external_data.add(key="location", value="held")
+        return tensor
 
     def step(operator: str, *inputs: str, domain: str = "com.microsoft", **how) -> str:
         nodes.append(helper.make_node(operator, inputs, [f"{operator} {len(nodes)}"], domain=domain, **how))
@@ -81,7 +107,7 @@ def _model(config, weights: dict[str, np.ndarray], pooling: str):
 
     words, places, kinds = (weights[f"embeddings.{part}_embeddings.weight"] for part in ("word", "position", "token_type"))
     place = weight("places", places + kinds[0])  # all word pieces are of the first kind
-    zero, one, two = (weight(name, np.full(1, number)) for number, name in enumerate(("zero", "one", "two")))
+    zero, one, two = (number(name, [value]) for value, name in enumerate(("zero", "one", "two")))
     width = step("Slice", step("Shape", "ids", domain=""), one, two, domain="")
     seen = step("Slice", place, zero, width, domain="")
     x = step("Add", step("Gather", weight("words", words), "ids", domain=""), seen, domain="")
@@ -100,14 +126,14 @@ def _model(config, weights: dict[str, np.ndarray], pooling: str):
         total = step("ReduceSum", step("Mul", x, read, domain=""), one, domain="", keepdims=0)
         step("Div", total, step("ReduceSum", read, one, domain="", keepdims=0), domain="")
     else:
-        first = step("Gather", x, weight("first", np.array(0)), domain="", axis=1)
+        first = step("Gather", x, number("first", 0), domain="", axis=1)
         if pooling == "pooler":
             step("Tanh", step("Add", linear(first, "pooler.dense"), bias("pooler.dense"), domain=""), domain="")
     nodes[-1].output[0] = "vectors"
     inputs = [helper.make_tensor_value_info(name, kind, ["texts", "width"])
               for name, kind in (("ids", TensorProto.INT64), ("mask", TensorProto.INT32))]  # fmt: skip
     output = helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["texts", config.hidden_size])
-    tensors = [numpy_helper.from_array(value, name) for name, value in held.items()]
-    graph = helper.make_graph(nodes, "encoder", inputs, [output], tensors)
+    tensors = [elsewhere(name, value.shape) for name, value in held.items()]
+    graph = helper.make_graph(nodes, "encoder", inputs, [output], numbers + tensors)
     versions = [helper.make_opsetid(domain, version) for domain, version in OPERATORS.items()]
-    return helper.make_model(graph, opset_imports=versions, ir_version=IR)
+    return helper.make_model(graph, opset_imports=versions, ir_version=IR), held

@@ -51,9 +51,9 @@ class Tokens:
         offsets = np.concatenate([[0], np.cumsum(self.lengths[rows])]).astype(np.int64)
         return Tokens(np.concatenate(pieces) if pieces else self.ids[:0], offsets, self.pad)
 
-    def batch(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """Input ids and attention mask of some texts, both int64 (len(rows), longest of them or a little more)."""
-        width = _width(self.lengths[rows].max())
+    def batch(self, rows: np.ndarray, step: int = STEP) -> tuple[torch.Tensor, torch.Tensor]:
+        """Input ids and attention mask of some texts, both int64 (len(rows), length of the longest rounded up to `step`)."""
+        width = _width(self.lengths[rows].max(), step)
         ids = np.full((len(rows), width), self.pad, dtype=np.int64)
         mask = np.zeros_like(ids)
         for line, row in enumerate(rows):
@@ -62,9 +62,22 @@ class Tokens:
             mask[line, : len(piece)] = 1
         return torch.from_numpy(ids), torch.from_numpy(mask)
 
+    def parts(self, rows: np.ndarray, most: int, step: int = STEP) -> list[np.ndarray]:
+        """Rows cut into parts of like length, the longest first, each of at most `most` word pieces with its padding.
 
-def _width(length: int) -> int:
-    return STEP * -(-int(length) // STEP)
+        The gradients of its parts add up to a batch's. Padding is most of the work in a batch of mixed lengths, and a part
+        that fits a processor's cache is quickest there.
+        """
+        order, parts = rows[np.argsort(-self.lengths[rows], kind="stable")], []
+        while len(order):
+            size = max(1, most // _width(self.lengths[order[0]], step))
+            parts.append(order[:size])
+            order = order[size:]
+        return parts
+
+
+def _width(length: int, step: int = STEP) -> int:
+    return step * -(-int(length) // step)
 
 
 def tokenise(tokenizer, texts: Sequence[str], max_length: int) -> Tokens:
@@ -355,20 +368,6 @@ def optimise(
     return losses
 
 
-def _parts(tokens: Tokens, rows: np.ndarray, most: int) -> list[np.ndarray]:
-    """Rows cut into parts of like length, the longest first, each of at most `most` word pieces with its padding.
-
-    The gradients of its parts add up to a batch's. Padding is most of the work in a batch of mixed lengths, and a part
-    that fits a processor's cache is quickest there.
-    """
-    order, parts = rows[np.argsort(-tokens.lengths[rows], kind="stable")], []
-    while len(order):
-        size = max(1, most // _width(tokens.lengths[order[0]]))
-        parts.append(order[:size])
-        order = order[size:]
-    return parts
-
-
 def _gradient(
     model: Classifier, tokens: Tokens, targets: torch.Tensor, rows: np.ndarray, bits: str, most: int
 ) -> tuple[float, int]:
@@ -383,7 +382,7 @@ def in_parts(
     as many and so on. `backward(rows of a part)` returns the part's share of the loss; the whole, and the size of part
     that did fit."""
     while True:
-        parts = _parts(tokens, rows, most)
+        parts = tokens.parts(rows, most)
         try:
             return sum(backward(part) for part in parts), most
         except torch.OutOfMemoryError:
@@ -411,11 +410,12 @@ def _backward(model: Classifier, tokens: Tokens, targets: torch.Tensor, rows: np
     return loss.item()
 
 
-def _forward(module: Callable, model: nn.Module, tokens: Tokens, bits: str, most: int) -> np.ndarray:
+def _forward(module: Callable, model: nn.Module, tokens: Tokens, bits: str) -> np.ndarray:
     where, rows = next(model.parameters()).device, np.arange(len(tokens))
+    most = PART.get(where.type, PART["cpu"])
     model.eval()
     while True:  # the longest texts come first: memory that is short shows at once
-        parts = _parts(tokens, rows, most)
+        parts = tokens.parts(rows, most)
         try:
             with torch.inference_mode(), autocast(where, bits):
                 outputs = [module(ids.to(where), mask.to(where)).float() for ids, mask in map(tokens.batch, parts)]
@@ -429,25 +429,21 @@ def _forward(module: Callable, model: nn.Module, tokens: Tokens, bits: str, most
     return out
 
 
-def _vectors(encoder: nn.Module, pooling: str, tokens: Tokens, bits: str) -> tuple[Callable, int]:
-    """What makes vectors of ids and mask without dropout, and how many word pieces at a time: the encoder, or where there are many
-    word pieces and it can, ONNX Runtime."""
-    if bits == "fp32" and len(tokens.ids) >= inference.WORTH and inference.fits(encoder):
-        return inference.Pooled(encoder, pooling), inference.PART
-    return functools.partial(_pooled, encoder, pooling), PART.get(next(encoder.parameters()).device.type, PART["cpu"])
-
-
 def predict(model: Classifier, tokens: Tokens, bits: str = "fp32") -> np.ndarray:
     """Logits of n texts, float32 (n, classes), in their order; dropout off."""
-    vectors, most = _vectors(model.encoder, model.pooling, tokens, bits)
-    return _forward(lambda ids, mask: model.head(vectors(ids, mask)), model, tokens, bits, most)
+    if not inference.worth(model.encoder, tokens, bits):
+        return _forward(model, model, tokens, bits)
+    with torch.inference_mode():
+        return model.head(torch.from_numpy(inference.vectors(model.encoder, model.pooling, tokens))).numpy()
 
 
 def embed(encoder: nn.Module, pooling: str, tokens: Tokens, bits: str = "fp32") -> np.ndarray:
     """Sentence embeddings, float32 (n, width): [CLS] of the last layer for a 'pooler' encoder (section 5.3), else the
     mean of the tokens."""
-    vectors, most = _vectors(encoder, "cls" if pooling == "pooler" else pooling, tokens, bits)
-    return _forward(vectors, encoder, tokens, bits, most)
+    pooling = "cls" if pooling == "pooler" else pooling
+    if inference.worth(encoder, tokens, bits):
+        return inference.vectors(encoder, pooling, tokens)
+    return _forward(functools.partial(_pooled, encoder, pooling), encoder, tokens, bits)
 
 
 def copy_of(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
