@@ -23,6 +23,21 @@ def training():
     return module
 
 
+def test_every_way_is_measured_by_the_best_rate_of_matrix_products(training, monkeypatch):
+    measured = iter([(10, 4, 0.2, 50), (20, 8, 0.2, 100), (40, 16, 0.8, 50), (80, 32, 0.9, 80)])  # the last on a card only
+
+    def served(processes, way, *inputs):
+        train, predict, share, rate = next(measured)
+        return [{"way": way, "train_texts_a_second": train, "predict_texts_a_second": predict, "peak_mb": 1,
+                 "matrix_share": share, "matrix_rate": rate}]  # fmt: skip
+
+    monkeypatch.setattr(training, "served", served)
+    frame = training.speed("ag_news", 8, 1).head(3)
+    assert frame["way"].tolist() == ["authors", "tuned", "ours"] and "matrix_rate" not in frame
+    assert frame["matrix_share"].tolist() == pytest.approx([0.1, 0.2, 0.4])
+    assert frame["ours_is_train_times"].tolist() == [4, 2, 1] and frame["ours_is_predict_times"].tolist() == [4, 2, 1]
+
+
 def test_a_go_at_the_grid_counts_what_was_computed_in_it(training, monkeypatch):
     wanted = [run for run in design.runs("paper") if run.dataset == "isear" and run.budget == 64]
     stores = iter([[run for run in wanted if not run.masks], wanted])
