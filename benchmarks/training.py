@@ -9,15 +9,15 @@
     python benchmarks/training.py padding     # word pieces of a text, with and without padding -> benchmarks/training_padding.csv
     python benchmarks/training.py grid        # for hours: all that a profile lacks, timed -> benchmarks/training_grid.csv
 
-The ways are `authors` (a Trainer set up as the paper's authors train: single precision, every text padded to the
-longest of the set), `tuned` (a Trainer with bf16 where the machine is quicker by it, padding to the longest of a batch, and
-batches of like length) and `ours`; on a GPU also `side_by_side`, five models at once, of which each has its share of the
-time. Each has a process of its own, a little untimed work to warm up, the same texts and the same number of updates, and all
-the cores. `matrix_share` is the model's arithmetic over the time, as a share of what large matrix products reach on the same
-device in the quicker of bf16 and fp32, in the best of the ways' processes. `accuracy` has the models side by side on processors as well, where the library trains
-them one by one. All files but that of `together` keep what other machines measured. `together` divides the cores
-among processes that do the same work at once, as several processes of one grid do. `parts` also measures a model of BERT
-base's shape, whose weights are random, since speed does not depend on them. `grid` computes into the store for good, with
+The ways are `authors` (a Trainer set up as the paper's authors train: single precision, every text padded to the longest of the
+set), `tuned` (a Trainer with bf16 where the machine is quicker by it, padding to the longest of a batch, and batches of like
+length) and `ours`; on a GPU also `side_by_side`, five models at once, of which each has its share of the time. Each has a
+process of its own, a little untimed work to warm up, the same texts and the same number of updates, and all the cores.
+`matrix_share` is the model's arithmetic over the time, as a share of what large matrix products reach on the same device in the
+quicker of bf16 and fp32, in the best of the ways' processes. `accuracy` has the models side by side on processors as well,
+where the library trains them one by one. All files but that of `together` keep what other machines measured. `together` divides
+the cores among processes that do the same work at once, as several processes of one grid do. `parts` also measures a model of
+BERT base's shape, whose weights are random, since speed does not depend on them. `grid` computes into the store for good, with
 `--processes` of them, in as many goes as it takes. AG News and ISEAR must be at hand, see `cluster-tune data`.
 """
 
