@@ -1,10 +1,9 @@
 """BERT encoders on a processor by ONNX Runtime: what PyTorch computes in single precision, up to rounding, in less time.
 
 ONNX Runtime is an engine for inference alone: it keeps the weights as its products of matrices want them and joins what lies
-between these. The graph is written down here, layer by layer, from the encoder's own weights. Each core has texts of its own, so
-that none waits for another within a product. Used where both packages, `onnx` and `onnxruntime`, are installed. Left out:
-training, other precisions, encoders that are not BERT's kind, and processors other than x86-64; of these it was measured on an
-AMD EPYC without AVX-512.
+between these. The graph is written down here, layer by layer, from the encoder's own weights, and each core has texts of its own.
+Used where both packages, `onnx` and `onnxruntime`, are installed. Left out: training, other precisions, encoders that are not
+BERT's kind, and processors other than x86-64; of these it was measured on an AMD EPYC without AVX-512.
 """
 
 import platform
